@@ -1,0 +1,106 @@
+"""The command `planproof`: one module per subcommand, errors turned into exit codes here."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from conformance.errors import ExitCode, PlanproofError
+
+if TYPE_CHECKING:
+    import click
+
+# Subcommand -> what it does. The command object is `conformance.commands.<name>.command`.
+COMMANDS: dict[str, str] = {
+    "trace": "Run scenarios through one executor and print a trace/v1 line for each.",
+    "diff": "Run scenarios through both executors and judge every divergence.",
+    "ledger": "Lint the divergence ledger or propose an entry.",
+    "scan": "Find every use of durable_execution below the given paths.",
+    "gate": "Report the five success metrics and the migration checklist of this repository.",
+    "schema": "Print the JSON Schema of a format.",
+}
+
+MISSING_EXTRA = "planproof: the command line needs the extra: pip install 'planproof[all]'"
+
+
+def _group() -> "click.Group":
+    import click  # noqa: PLC0415 - an extra: its absence is reported, not raised
+
+    class LazyGroup(click.Group):
+        """Imports a subcommand only when it is used, so that every start is quick."""
+
+        def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+            return list(COMMANDS)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+            if cmd_name not in COMMANDS:
+                return None
+            module = importlib.import_module(f"conformance.commands.{cmd_name}")
+            command: click.Command = module.command
+            return command
+
+        def format_commands(
+            self, ctx: click.Context, formatter: click.HelpFormatter  # noqa: ARG002
+        ) -> None:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(COMMANDS.items()))
+
+    return LazyGroup(
+        name="planproof",
+        help="Prove that the unified engine does what the legacy executor did, except where the ledger says why not.",
+        epilog="Exit codes: 0 passed, 1 a check failed, 2 usage, 3 harness failed, 4 nothing examined, 5 ledger invalid.",
+        params=[click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version and exit.")],
+    )
+
+
+def _print_version(ctx: "click.Context", _param: "click.Parameter", value: bool) -> None:  # noqa: FBT001
+    if value and not ctx.resilient_parsing:
+        import click  # noqa: PLC0415
+        from importlib.metadata import version  # noqa: PLC0415
+
+        click.echo(f"planproof {version('planproof')}")
+        ctx.exit()
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never raises for a user's mistake."""
+    try:
+        import click  # noqa: PLC0415
+    except ImportError:
+        sys.stderr.write(MISSING_EXTRA + "\n")
+        return int(ExitCode.USAGE)
+    try:
+        result = _group().main(args=arguments, prog_name="planproof", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result) if isinstance(result, int) else int(ExitCode.PASSED)
+    except PlanproofError as error:
+        sys.stderr.write(f"planproof: {error.line()}\n")
+        return int(error.exit_code)
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        sys.stderr.write(f"planproof: {' '.join(error.format_message().split())}{hint}\n")
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("planproof: interrupted\n")
+        return int(ExitCode.HARNESS)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.PASSED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"planproof: {place}{error.strerror or error}\n")
+        return int(ExitCode.HARNESS)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    raise SystemExit(run())
+
+
+if __name__ == "__main__":
+    main()
