@@ -1,0 +1,1 @@
+"""Crash enumeration and fault injection."""

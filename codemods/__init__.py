@@ -1,0 +1,1 @@
+"""Import scanner and codemods for consumer repositories."""

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from conformance.errors import ExitCode, PlanproofError
 
 if TYPE_CHECKING:
@@ -30,18 +32,23 @@ def _group() -> "click.Group":
     class LazyGroup(click.Group):
         """Imports a subcommand only when it is used, so that every start is quick."""
 
-        def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        @override
+        def list_commands(self, ctx: click.Context) -> list[str]:
             return list(COMMANDS)
 
-        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        @override
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
             if cmd_name not in COMMANDS:
                 return None
             module = importlib.import_module(f"conformance.commands.{cmd_name}")
             command: click.Command = module.command
             return command
 
+        @override
         def format_commands(
-            self, ctx: click.Context, formatter: click.HelpFormatter  # noqa: ARG002
+            self,
+            ctx: click.Context,
+            formatter: click.HelpFormatter,
         ) -> None:
             with formatter.section("Commands"):
                 formatter.write_dl(list(COMMANDS.items()))
@@ -50,14 +57,24 @@ def _group() -> "click.Group":
         name="planproof",
         help="Prove that the unified engine does what the legacy executor did, except where the ledger says why not.",
         epilog="Exit codes: 0 passed, 1 a check failed, 2 usage, 3 harness failed, 4 nothing examined, 5 ledger invalid.",
-        params=[click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version and exit.")],
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_version,
+                help="Print the version and exit.",
+            )
+        ],
     )
 
 
 def _print_version(ctx: "click.Context", _param: "click.Parameter", value: bool) -> None:  # noqa: FBT001
     if value and not ctx.resilient_parsing:
-        import click  # noqa: PLC0415
         from importlib.metadata import version  # noqa: PLC0415
+
+        import click  # noqa: PLC0415
 
         click.echo(f"planproof {version('planproof')}")
         ctx.exit()

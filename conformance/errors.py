@@ -42,7 +42,9 @@ class PlanproofError(Exception):
     exit_code = ExitCode.HARNESS
     code = "HARNESS_ERROR"
 
-    def __init__(self, message: str, *, place: str | None = None, advice: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, place: str | None = None, advice: str | None = None
+    ) -> None:
         """Describe the fault, the place it is at (`file:line:path`) and the way out."""
         super().__init__(message)
         self.message = message

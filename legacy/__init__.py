@@ -1,0 +1,1 @@
+"""The frozen legacy executor."""

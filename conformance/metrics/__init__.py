@@ -1,0 +1,1 @@
+"""The success metrics, one module each."""

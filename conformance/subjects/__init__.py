@@ -1,0 +1,1 @@
+"""Executors under test."""

@@ -1,0 +1,1 @@
+"""Utilities that executors share."""
