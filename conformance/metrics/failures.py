@@ -1,0 +1,220 @@
+"""The metric "no increase in execution failures".
+
+Two kinds of evidence, of which the second is optional:
+
+*Paired scenarios.* Both executors ran the same scenario. One pair in which legacy succeeded and
+unified did not, and that the divergence ledger does not explain, is an increase. Two percentages
+would hide it behind a pair that went the other way.
+
+*Production records.* Both executors served different traffic, so their failure rates are compared
+by a one-sided non-inferiority test: with the stated confidence, is the unified rate at most
+`margin` above the legacy rate? The bound is the upper exact (Clopper-Pearson) limit of the unified
+rate minus the lower exact limit of the legacy rate, each at half the error (Bonferroni), so the
+confidence is guaranteed and not approximated; both come from `scipy.stats.binomtest`. Where the
+bound is above the margin, Fisher's exact test (`scipy.stats.fisher_exact`, one-sided) tells an
+increase (missed) from too few records (unknown).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.errors import ExitCode, UsageError
+from conformance.report import Finding, Verdict, merged
+
+METRIC = "failures"
+SHOWN = 5  # scenarios that a report names; the rest is counted
+INSTALL = "pip install 'planproof[statistics]'"
+
+
+@dataclass(frozen=True, slots=True)
+class PairEvidence:
+    """What a differential run says about failures, by scenario name."""
+
+    pairs: int
+    legacy_succeeded: int
+    unified_succeeded: int
+    increased: tuple[str, ...] = ()
+    ledgered: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    ledger_faults: tuple[str, ...] = ()
+    harness_faults: tuple[str, ...] = ()
+    source: str = "planproof diff"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionRecords:
+    """How many executions one executor served in production, and how many of them failed."""
+
+    executions: int
+    failures: int
+    source: str
+
+    @property
+    def rate(self) -> float:
+        """The share of executions that failed."""
+        return self.failures / self.executions if self.executions else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RateComparison:
+    """The one-sided comparison of two failure rates; differences are unified minus legacy."""
+
+    verdict: Verdict
+    difference: float
+    upper_bound: float
+    p_increase: float
+
+
+class StatisticsMissingError(ImportError):
+    """SciPy is not installed: install the `statistics` extra."""
+
+
+def read_records(file: Path) -> ProductionRecords:
+    """Count the executions in a JSONL file: one object a line, with a boolean `success`.
+
+    A record may carry an `execution_id`; two records of one execution are an error.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is no such record (the message names it).
+    """
+    executions = failures = 0
+    seen: set[str] = set()
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot be read: {error}", place=str(file)) from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{file}:{number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"invalid JSON: {error.msg}", place=place) from None
+        success = record.get("success") if isinstance(record, dict) else None
+        if not isinstance(success, bool):
+            raise UsageError("expected an object with a boolean `success`", place=place)
+        identity = record.get("execution_id")
+        if isinstance(identity, str):
+            if identity in seen:
+                raise UsageError(f"execution {identity} is recorded twice", place=place)
+            seen.add(identity)
+        executions += 1
+        failures += not success
+    return ProductionRecords(executions, failures, str(file))
+
+
+def compare_rates(
+    legacy: ProductionRecords, unified: ProductionRecords, *, margin: float, confidence: float
+) -> RateComparison:
+    """Test whether the unified failure rate is at most `margin` above the legacy rate.
+
+    Raises:
+        StatisticsMissingError: SciPy is not installed.
+    """
+    try:
+        from numpy import array  # noqa: PLC0415 - comes with SciPy
+        from scipy.stats import binomtest, fisher_exact  # noqa: PLC0415 - an extra, slow to import
+    except ImportError as error:
+        raise StatisticsMissingError(INSTALL) from error
+    if legacy.executions == 0 or unified.executions == 0:
+        return RateComparison(Verdict.UNKNOWN, 0.0, 1.0, 1.0)
+    # Of a two-sided interval only one side is used: half the error for each of the two rates.
+    upper = binomtest(unified.failures, unified.executions).proportion_ci(confidence).high
+    lower = binomtest(legacy.failures, legacy.executions).proportion_ci(confidence).low
+    table = array(
+        [
+            [unified.failures, unified.executions - unified.failures],
+            [legacy.failures, legacy.executions - legacy.failures],
+        ]
+    )
+    p_increase = float(fisher_exact(table, alternative="greater").pvalue)
+    bound = float(upper - lower)
+    if bound <= margin:
+        verdict = Verdict.MET
+    else:
+        verdict = Verdict.MISSED if p_increase < 1 - confidence else Verdict.UNKNOWN
+    return RateComparison(verdict, unified.rate - legacy.rate, bound, p_increase)
+
+
+def judge_pairs(evidence: PairEvidence) -> tuple[Verdict, str, ExitCode | None]:
+    """Return the verdict over the pairs, its reason, and a cause beyond the verdict."""
+    if evidence.harness_faults:
+        return Verdict.UNKNOWN, f"harness: {evidence.harness_faults[0]}", ExitCode.HARNESS
+    if evidence.increased:
+        more = len(evidence.increased) - SHOWN
+        names = ", ".join(evidence.increased[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return Verdict.MISSED, f"legacy succeeded, unified did not: {names}", None
+    if evidence.ledger_faults:
+        return Verdict.UNKNOWN, f"ledger: {evidence.ledger_faults[0]}", ExitCode.LEDGER
+    if evidence.pairs == 0:
+        return Verdict.UNKNOWN, "no pair ran", None
+    if evidence.undecided:
+        return Verdict.UNKNOWN, f"{len(evidence.undecided)} pairs could not be judged", None
+    return Verdict.MET, "", None
+
+
+def judge(
+    pairs: PairEvidence,
+    records: tuple[ProductionRecords, ProductionRecords] | None,
+    *,
+    margin: float,
+    confidence: float,
+) -> Finding:
+    """Return whether failures increased: over the pairs, and in production where records exist."""
+    verdict, reason, cause = judge_pairs(pairs)
+    figure = (
+        f"{len(pairs.increased)} of {pairs.pairs} pairs (succeeded: legacy {pairs.legacy_succeeded}, "
+        f"unified {pairs.unified_succeeded}; in the ledger: {len(pairs.ledgered)})"
+    )
+    target = "0 pairs outside the ledger"
+    sources = [pairs.source]
+    reasons = [reason] if reason else []
+    if records is not None:
+        found, text, why = _production(*records, margin=margin, confidence=confidence)
+        verdict = merged((verdict, found))
+        figure, target = f"{figure}; {text}", f"{target}; rate at most +{margin:.2%}"
+        sources.extend(each.source for each in records)
+        reasons.extend([why] if why else [])
+    return Finding(
+        id=METRIC,
+        title="No increase in execution failures",
+        verdict=verdict,
+        figure=figure,
+        target=target,
+        evidence=tuple(sources),
+        reason="; ".join(reasons),
+        cause=cause,
+        details={
+            "increased": list(pairs.increased),
+            "ledgered": list(pairs.ledgered),
+            "undecided": list(pairs.undecided),
+            "ledger_faults": list(pairs.ledger_faults),
+            "margin": margin,
+            "confidence": confidence,
+        },
+    )
+
+
+def _production(
+    legacy: ProductionRecords, unified: ProductionRecords, *, margin: float, confidence: float
+) -> tuple[Verdict, str, str]:
+    rates = (
+        f"production {unified.failures}/{unified.executions} against "
+        f"{legacy.failures}/{legacy.executions}"
+    )
+    try:
+        compared = compare_rates(legacy, unified, margin=margin, confidence=confidence)
+    except StatisticsMissingError:
+        return Verdict.UNKNOWN, rates, f"the rates need the statistics extra: {INSTALL}"
+    text = f"{rates}, at most {compared.upper_bound:+.2%} at {confidence:.0%} confidence"
+    if compared.verdict is Verdict.MISSED:
+        return (
+            compared.verdict,
+            text,
+            f"the rate rose (Fisher's exact p = {compared.p_increase:.2g})",
+        )
+    if compared.verdict is Verdict.UNKNOWN:
+        return compared.verdict, text, "too few production records for the margin"
+    return compared.verdict, text, ""
