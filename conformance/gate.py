@@ -1,0 +1,219 @@
+"""The gate: collect the evidence that a profile asks for, and judge every metric and row by it.
+
+Judging is pure and lives in `conformance.metrics` and `conformance.checklist`. What cannot be
+collected makes its metric `unknown` with the error's own exit code; it never stops the others.
+Only a mistake in the configuration does, because everything after it would be judged wrongly.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TypeVar
+
+from conformance import checklist
+from conformance.checklist import ChecklistEvidence
+from conformance.config import ProfileName, Repository
+from conformance.errors import ExitCode, PlanproofError, UsageError
+from conformance.metrics import (
+    documentation,
+    execution_tests,
+    failures,
+    frozen,
+    legacy_imports,
+    size,
+)
+from conformance.metrics.documentation import DocumentationEvidence
+from conformance.metrics.execution_tests import TestEvidence
+from conformance.metrics.failures import PairEvidence, ProductionRecords
+from conformance.metrics.frozen import FreezeEvidence
+from conformance.metrics.legacy_imports import ScanEvidence
+from conformance.metrics.size import SizeEvidence
+from conformance.report import Finding, GateReport, Verdict
+
+CHECKLIST = "checklist"
+
+# What can be asked for with `--only`, in the order of the report: the plan's five, then the freeze.
+METRICS: Mapping[str, str] = {
+    legacy_imports.METRIC: "No legacy import in production code",
+    size.METRIC: "workflow_machine is smaller",
+    execution_tests.METRIC: "All execution tests pass",
+    failures.METRIC: "No increase in execution failures",
+    documentation.METRIC: "Documentation is complete",
+    frozen.METRIC: "The legacy executor is frozen",
+}
+
+T = TypeVar("T")
+Progress = Callable[[str], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Collectors:
+    """How each kind of evidence is got. Tests hand in their own."""
+
+    production_scan: Callable[[Repository], ScanEvidence]
+    test_scan: Callable[[Repository], ScanEvidence]
+    engine_size: Callable[[Repository], SizeEvidence]
+    suite: Callable[[Repository], TestEvidence]
+    pairs: Callable[[Repository, ProfileName], PairEvidence]
+    records: Callable[[Repository], tuple[ProductionRecords, ProductionRecords] | None]
+    documentation: Callable[[Repository], DocumentationEvidence]
+    freeze: Callable[[Repository], FreezeEvidence | None]
+    sources: Callable[[Repository], Mapping[str, str]]
+
+
+def silent(_message: str) -> AbstractContextManager[object]:
+    """Show no progress."""
+    return nullcontext()
+
+
+def run_gate(
+    repository: Repository,
+    profile: ProfileName,
+    collectors: Collectors,
+    *,
+    only: tuple[str, ...] = (),
+    progress: Progress = silent,
+) -> GateReport:
+    """Return the report on `repository`. `only` names metrics, or `checklist`; empty means all.
+
+    Raises:
+        UsageError: the configuration is wrong.
+    """
+    run = _Run(repository, profile, collectors, progress)
+    judges: dict[str, Callable[[], Finding]] = {
+        legacy_imports.METRIC: run.legacy_imports,
+        size.METRIC: run.size,
+        execution_tests.METRIC: run.execution_tests,
+        failures.METRIC: run.failures,
+        documentation.METRIC: run.documentation,
+        frozen.METRIC: run.frozen,
+    }
+    wanted = [name for name in METRICS if not only or name in only]
+    findings = tuple(run.judged(name, judges[name]) for name in wanted)
+    rows: tuple[Finding, ...] = ()
+    if not only or CHECKLIST in only:
+        rows = run.checklist()
+    return GateReport(
+        product_version=version("planproof"),
+        profile=profile,
+        repository=str(repository.root),
+        configuration=str(repository.file),
+        only=only,
+        metrics=findings,
+        checklist=rows,
+    )
+
+
+class _Run:
+    """One run: evidence that several claims share is collected once."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        profile: ProfileName,
+        collectors: Collectors,
+        progress: Progress,
+    ) -> None:
+        self._repository = repository
+        self._settings = repository.settings
+        self._profile = profile
+        self._collectors = collectors
+        self._progress = progress
+        self._tests: TestEvidence | PlanproofError | None = None
+        self._documentation: Finding | None = None
+
+    def judged(self, metric: str, judge: Callable[[], Finding]) -> Finding:
+        """Return the finding; an error while collecting makes it unknown."""
+        try:
+            return judge()
+        except UsageError:
+            raise
+        except PlanproofError as error:
+            return _unknown(metric, error.line(), error.exit_code)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not hide the other findings
+            return _unknown(metric, f"{type(error).__name__}: {error}", ExitCode.HARNESS)
+
+    def legacy_imports(self) -> Finding:
+        with self._progress("scanning production code"):
+            return legacy_imports.judge(self._collectors.production_scan(self._repository))
+
+    def size(self) -> Finding:
+        settings = self._settings.size
+        return size.judge(
+            self._collectors.engine_size(self._repository),
+            baseline_lines=settings.baseline_lines,
+            target_reduction=settings.target_reduction,
+            legacy_lines=settings.legacy_baseline_lines,
+        )
+
+    def execution_tests(self) -> Finding:
+        return execution_tests.judge(self._test_evidence())
+
+    def failures(self) -> Finding:
+        records = self._collectors.records(self._repository)
+        with self._progress("running scenarios through both executors"):
+            pairs = self._collectors.pairs(self._repository, self._profile)
+        settings = self._settings.failures
+        return failures.judge(
+            pairs, records, margin=settings.margin, confidence=settings.confidence
+        )
+
+    def documentation(self) -> Finding:
+        if self._documentation is None:
+            with self._progress("running the examples of the documentation"):
+                evidence = self._collectors.documentation(self._repository)
+            self._documentation = documentation.judge(evidence)
+        return self._documentation
+
+    def frozen(self) -> Finding:
+        return frozen.judge(self._collectors.freeze(self._repository))
+
+    def checklist(self) -> tuple[Finding, ...]:
+        for name, attestation in self._settings.checklist.items():
+            if not self._repository.path(attestation.evidence).exists():
+                raise UsageError(
+                    f"tool.planproof.checklist.{name}.evidence: there is no {attestation.evidence!r}",
+                    place=str(self._repository.file),
+                )
+        evidence = ChecklistEvidence(
+            sources=self._collectors.sources(self._repository),
+            tests=self._or_none(self._test_evidence),
+            documentation=self._or_none(self.documentation),
+        )
+        return checklist.answer(evidence, self._settings.checklist, str(self._repository.file))
+
+    def _test_evidence(self) -> TestEvidence:
+        """Return the tests' results with the scan of their source; an error is kept and repeated."""
+        if self._tests is None:
+            try:
+                with self._progress("running the execution tests"):
+                    suite = self._collectors.suite(self._repository)
+                scan = self._collectors.test_scan(self._repository)
+                self._tests = TestEvidence(suite.cases, suite.source, suite.unavailable, scan)
+            except PlanproofError as error:
+                self._tests = error
+        if isinstance(self._tests, PlanproofError):
+            raise self._tests
+        return self._tests
+
+    def _or_none(self, collect: Callable[[], T]) -> T | None:
+        """Return evidence for the checklist; what failed was reported with its metric already."""
+        try:
+            return collect()
+        except UsageError:
+            raise
+        except Exception:  # noqa: BLE001 - the row then says that it is unknown
+            return None
+
+
+def _unknown(metric: str, reason: str, cause: ExitCode) -> Finding:
+    return Finding(
+        id=metric,
+        title=METRICS[metric],
+        verdict=Verdict.UNKNOWN,
+        figure="not measured",
+        target="",
+        reason=" ".join(reason.split()),
+        cause=cause,
+    )
