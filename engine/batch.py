@@ -1,0 +1,137 @@
+"""Ready steps carried out at once: intents durable before, results durable after."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.checkpointer import Checkpointer
+from engine.events import Event, EventName
+from engine.progress import Progress
+from engine.states import StepStatus
+from engine.step_runner import StepRunner
+from engine.types.execution import StepState
+
+_RESULT_EVENTS = {
+    StepStatus.COMPLETED: EventName.STEP_COMPLETED,
+    StepStatus.FAILED: EventName.STEP_FAILED,
+    StepStatus.PENDING: EventName.STEP_DEFERRED,
+}
+
+
+@dataclass(slots=True)
+class Changes:
+    """Results that are not durable yet; they travel with the next write."""
+
+    steps: dict[int, StepState] = field(default_factory=dict)
+    head: dict[str, str | None] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+
+class BatchRunner:
+    """Runs batches of one segment.
+
+    One write makes the results of a batch durable together with the intents of the next. Results
+    of steps that end while others still run are written at once, so that a crash repeats only
+    calls that were under way.
+    """
+
+    def __init__(
+        self,
+        runner: StepRunner,
+        checkpointer: Checkpointer,
+        progress: Progress,
+        max_concurrency: int | None,
+    ) -> None:
+        """Run steps of `progress` through `runner`."""
+        self._runner = runner
+        self._checkpointer = checkpointer
+        self._progress = progress
+        self._slots = None if max_concurrency is None else asyncio.Semaphore(max_concurrency)
+
+    async def run(
+        self, batch: Sequence[int], carried: Changes, *, until_ms: float | None
+    ) -> Changes:
+        """Carry `batch` out; `carried` is written with its intents. Returns what is left to write.
+
+        Raises:
+            engine.errors.StoreUnavailableError: a write failed; the tools were stopped.
+            engine.errors.LeaseLostError: another process took over; the tools were stopped.
+        """
+        intents = self._intend(batch, carried)
+        await self._checkpointer.commit(
+            steps={**carried.steps, **intents}, head=carried.head, events=carried.events
+        )
+        running = [index for index in batch if intents[index].status is StepStatus.IN_PROGRESS]
+        finals, unwritten = await self._run_tools(running, intents, until_ms)
+        for index in batch:
+            self._progress.apply(index, finals.get(index, intents[index]))
+        return self._changes(unwritten, finals)
+
+    def _intend(self, batch: Sequence[int], carried: Changes) -> dict[int, StepState]:
+        intents: dict[int, StepState] = {}
+        for index in batch:
+            step, before = self._progress.step(index), self._progress.states[index]
+            intent = self._runner.intend(
+                step, before, self._progress.outputs, self._progress.position
+            )
+            intents[index] = intent
+            if intent.status is StepStatus.IN_PROGRESS:
+                if before.status is StepStatus.IN_PROGRESS:
+                    carried.events.append(self._event(EventName.STEP_REPEATED, index))
+                carried.events.append(self._event(EventName.STEP_STARTED, index))
+            else:
+                carried.events.append(self._event(EventName.STEP_FAILED, index))
+        return intents
+
+    async def _run_tools(
+        self, running: Sequence[int], intents: dict[int, StepState], until_ms: float | None
+    ) -> tuple[dict[int, StepState], list[int]]:
+        """Return the final states, and which of them are not written yet."""
+        finals: dict[int, StepState] = {}
+        ended: list[int] = []
+        wake = asyncio.Event()
+
+        async def run(index: int) -> None:
+            finals[index] = await self._run_step(index, intents[index], until_ms)
+            ended.append(index)
+            wake.set()
+
+        left = len(running)
+        if not left:
+            return finals, []
+        async with asyncio.TaskGroup() as group:
+            for index in running:
+                group.create_task(run(index))
+            keeper = group.create_task(self._checkpointer.keep_lease())
+            while True:
+                await wake.wait()
+                wake.clear()
+                unwritten, ended[:] = ended[:], []
+                left -= len(unwritten)
+                if not left:
+                    break
+                changes = self._changes(unwritten, finals)
+                await self._checkpointer.commit(steps=changes.steps, events=changes.events)
+            keeper.cancel()
+        return finals, unwritten
+
+    async def _run_step(self, index: int, intent: StepState, until_ms: float | None) -> StepState:
+        step, progress = self._progress.step(index), self._progress
+        if self._slots is None:
+            return await self._runner.run(
+                step, intent, progress.outputs, progress.position, until_ms=until_ms
+            )
+        async with self._slots:
+            return await self._runner.run(
+                step, intent, progress.outputs, progress.position, until_ms=until_ms
+            )
+
+    def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
+        return Changes(
+            steps={index: finals[index] for index in indexes},
+            events=[self._event(_RESULT_EVENTS[finals[index].status], index) for index in indexes],
+        )
+
+    def _event(self, name: EventName, index: int) -> Event:
+        step_id = self._progress.step(index).id
+        return self._checkpointer.event(name, step_id=step_id, step_index=index)

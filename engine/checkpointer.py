@@ -1,0 +1,125 @@
+"""The holder of a lease: every durable write of one running execution goes through it."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.clock import Clock
+from engine.errors import LeaseLostError, StoreUnavailableError
+from engine.events import Event, EventName, Listener
+from engine.identity import IdSource
+from engine.limits import LEASE_RENEWALS_PER_TERM
+from engine.store import Claimed, Due, Lease, Store, Transition
+from engine.types.execution import StepState
+
+_LOG = logging.getLogger("planproof.engine")
+
+
+class Checkpointer:
+    """Applies transitions under one lease, one after the other, and tells listeners afterwards."""
+
+    def __init__(
+        self,
+        store: Store,
+        claimed: Claimed,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        lease_ms: int,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Hold the lease that `claimed` brought."""
+        self._store = store
+        self._lease: Lease = claimed.lease
+        self._clock = clock
+        self._ids = ids
+        self._lease_ms = lease_ms
+        self._listeners = listeners
+        self._trace_id = claimed.state.trace_id
+        self.cancel_reason = claimed.cancel_reason
+        self.segment_number = claimed.state.segment_number + 1
+
+    async def commit(
+        self,
+        *,
+        steps: Mapping[int, StepState] | None = None,
+        head: Mapping[str, str | None] | None = None,
+        events: Sequence[Event] = (),
+        due: Due = "keep",
+        release: bool = False,
+        expire_s: int | None = None,
+    ) -> None:
+        """Write one transition and tell the listeners what it says.
+
+        Raises:
+            engine.errors.StoreUnavailableError: whether it was applied is not known.
+            engine.errors.LeaseLostError: another process took over; nothing was written.
+        """
+        transition = Transition(
+            operation_id=self._ids.new_id(),
+            head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
+            steps=steps or {},
+            events=events,
+            due=due,
+            release=release,
+            expire_s=expire_s,
+        )
+        try:
+            applied = await self._store.apply(self._lease, transition)
+        except StoreUnavailableError as error:
+            self._tell(self.event(EventName.CHECKPOINT_FAILED, detail={"error": error.message}))
+            raise
+        except LeaseLostError:
+            self._tell(self.event(EventName.LEASE_LOST))
+            raise
+        self._lease = applied.lease
+        self.cancel_reason = applied.cancel_reason or self.cancel_reason
+        for event in events:
+            self._tell(event)
+
+    async def commit_steps(self, states: Mapping[int, StepState], /) -> None:
+        """Write step states; see `engine.utils.execution_utils.StepCheckpointer`."""
+        await self.commit(steps=states)
+
+    async def keep_lease(self) -> None:
+        """Renew the lease until cancelled; run it beside the tools.
+
+        Raises:
+            engine.errors.LeaseLostError: another process took over.
+            engine.errors.StoreUnavailableError: the store cannot be reached.
+        """
+        while True:
+            await self._clock.sleep_ms(self._lease_ms / LEASE_RENEWALS_PER_TERM)
+            await self._store.renew(self._lease, self._lease_ms)
+
+    def event(
+        self,
+        name: EventName,
+        *,
+        step_id: str | None = None,
+        step_index: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Return an event of this execution, now."""
+        return Event(
+            name=name,
+            execution_id=self._lease.execution_id,
+            at_ms=self._clock.now_ms(),
+            segment_number=self.segment_number,
+            step_id=step_id,
+            step_index=step_index,
+            detail=dict(detail or {}),
+            trace_id=self._trace_id,
+        )
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            _call_safely(listener, event)
+
+
+def _call_safely(listener: Callable[[Event], object], event: Event) -> None:
+    """Call a listener; what it raises is its own affair and never fails a step."""
+    try:
+        listener(event)
+    except Exception:  # noqa: BLE001 - logged; see above
+        _LOG.exception("a listener failed on %s", event.name)

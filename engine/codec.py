@@ -1,0 +1,116 @@
+"""Records <-> text, with the schema version checked. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.errors import CheckpointCorruptError, UnknownVersionError
+from engine.plan import Plan
+from engine.states import ExecutionStatus
+from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
+
+SCHEMA_VERSION = "1"
+
+
+def encode_step(state: StepState) -> str:
+    """Return the stored form of a step: what differs from a pending one."""
+    return state.model_dump_json(exclude_defaults=True)
+
+
+def encode_plan(plan: Plan) -> str:
+    """Return the stored form of a plan."""
+    return plan.model_dump_json(exclude_defaults=True)
+
+
+def encode_error(error: ErrorInfo | None) -> str | None:
+    """Return the stored form of an error."""
+    return None if error is None else error.model_dump_json()
+
+
+def encode_waiting(waiting: PendingConfirmation | None) -> str | None:
+    """Return the stored form of an awaited confirmation."""
+    return None if waiting is None else waiting.model_dump_json()
+
+
+def encode_intent(intent: Mapping[str, object] | None) -> str | None:
+    """Return the stored form of an intent."""
+    return None if intent is None else json.dumps(intent, separators=(",", ":"))
+
+
+def check_version(execution_id: str, found: str | None) -> None:
+    """Refuse a record of another schema version.
+
+    Raises:
+        UnknownVersionError: it is not the one this engine writes.
+    """
+    if found != SCHEMA_VERSION:
+        raise UnknownVersionError(
+            f"execution {execution_id} has schema version {found!r}; this engine knows "
+            f"{SCHEMA_VERSION!r}"
+        )
+
+
+def decode_plan(execution_id: str, text: str) -> Plan:
+    """Return the stored plan.
+
+    Raises:
+        CheckpointCorruptError: it cannot be read.
+    """
+    try:
+        return Plan.model_validate_json(text)
+    except (ValidationError, ValueError) as error:
+        raise _corrupt(execution_id, "plan", error) from None
+
+
+def decode_state(
+    execution_id: str, head: Mapping[str, str], plan: Plan, steps: Mapping[str, str]
+) -> ExecutionState:
+    """Return the execution that the stored fields tell of; steps without a field are pending.
+
+    Raises:
+        CheckpointCorruptError: a field cannot be read; the message names it.
+        UnknownVersionError: another schema version.
+    """
+    check_version(execution_id, head.get("schema"))
+    try:
+        return ExecutionState(
+            execution_id=execution_id,
+            status=ExecutionStatus(head["status"]),
+            plan=plan,
+            steps=tuple(_decode_steps(plan, steps)),
+            segment_number=int(head["segment_number"]),
+            created_at_ms=int(head["created_at_ms"]),
+            updated_at_ms=int(head["updated_at_ms"]),
+            completed_at_ms=_integer(head.get("completed_at_ms")),
+            due_at_ms=_integer(head.get("due_at_ms")),
+            error=_model(ErrorInfo, head.get("error")),
+            waiting_for=_model(PendingConfirmation, head.get("waiting_for")),
+            intent=json.loads(head["intent"]) if "intent" in head else None,
+            trace_id=head.get("trace_id"),
+        )
+    except (KeyError, ValueError) as error:
+        raise _corrupt(execution_id, "head or steps", error) from None
+
+
+def _decode_steps(plan: Plan, steps: Mapping[str, str]) -> Sequence[StepState]:
+    return [
+        StepState.model_validate_json(steps[str(index)])
+        if str(index) in steps
+        else StepState(id=step.id)
+        for index, step in enumerate(plan.steps)
+    ]
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text else None
+
+
+def _model(kind: type[Any], text: str | None) -> Any:
+    return kind.model_validate_json(text) if text else None
+
+
+def _corrupt(execution_id: str, what: str, error: Exception) -> CheckpointCorruptError:
+    reason = str(error).splitlines()[0]
+    return CheckpointCorruptError(f"execution {execution_id}: {what} cannot be read: {reason}")

@@ -1,0 +1,135 @@
+"""Errors of the engine: one base, a stable code, whether a retry can help, and advice."""
+
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """Base of everything the engine raises on purpose.
+
+    Attributes:
+        code: stable identifier, safe to match on and to store.
+        retriable: whether the same call can succeed later without a change.
+        advice: what to do about it.
+    """
+
+    code: ClassVar[str] = "ENGINE_ERROR"
+    retriable: ClassVar[bool] = False
+    advice: ClassVar[str] = ""
+
+    def __init__(self, message: str) -> None:
+        """Describe what happened, in one line."""
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidPlanError(EngineError):
+    """The plan breaks its schema or is no DAG. Fix the plan at `path`; nothing was written."""
+
+    code = "INVALID_PLAN"
+    advice = "fix the plan at the path named"
+
+    def __init__(self, message: str, *, path: str) -> None:
+        """Name the `path` inside the plan, such as `steps[3].dependencies[0]`."""
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class SafetyViolationError(EngineError):
+    """The safety policy forbids the plan. Change the plan or the policy; nothing was run."""
+
+    code = "SAFETY_VIOLATION"
+    advice = "change the plan, or the safety policy if it is wrong"
+
+
+class UnknownToolError(EngineError):
+    """A step names a tool that the registry does not have. Register it or fix the name."""
+
+    code = "UNKNOWN_TOOL"
+    advice = "register the tool or fix its name"
+
+
+class UnresolvableReferenceError(EngineError):
+    """A reference names no value, and the settings demand that every reference resolves."""
+
+    code = "UNRESOLVABLE_REFERENCE"
+    advice = "name a field that the referenced step returns, or use lenient references"
+
+
+class PlanMismatchError(EngineError):
+    """The execution id belongs to another plan. Use a new execution id."""
+
+    code = "PLAN_MISMATCH"
+    advice = "use a new execution id for a new plan"
+
+
+class ExecutionNotFoundError(EngineError):
+    """No execution of that id is in the store: never begun, or expired after it ended."""
+
+    code = "EXECUTION_NOT_FOUND"
+    advice = "check the id and the store; finished executions expire after their retention"
+
+
+class InvalidTransitionError(EngineError):
+    """The status table does not allow the move. A programming error, or a wrong command."""
+
+    code = "INVALID_TRANSITION"
+    advice = "see engine.states.TRANSITIONS"
+
+
+class StepNotReadyError(EngineError):
+    """The step asked for cannot run now: unknown, already run, or its dependencies have not."""
+
+    code = "STEP_NOT_READY"
+    advice = "run its dependencies first, or leave the index out"
+
+
+class ConfirmationError(EngineError):
+    """The execution does not wait for this confirmation, or the token is another one's."""
+
+    code = "CONFIRMATION_REFUSED"
+    advice = "use the step and the token of the last result"
+
+
+class LeaseHeldError(EngineError):
+    """Another process works on the execution. Try again after `retry_after_ms`."""
+
+    code = "LEASE_HELD"
+    retriable = True
+    advice = "try again when the lease has run out; a queue redelivers by itself"
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        """Say how long the present lease still lasts, in milliseconds."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class LeaseLostError(EngineError):
+    """Another process took the execution over: this one's fencing token is stale.
+
+    Nothing that this process held has been or will be written. Stop working on it.
+    """
+
+    code = "LEASE_LOST"
+    advice = "stop; the new holder of the lease continues"
+
+
+class StoreUnavailableError(EngineError):
+    """The store cannot be reached or answers with an error. Never taken for a step failure."""
+
+    code = "STORE_UNAVAILABLE"
+    retriable = True
+    advice = "restore the store and resume: what was durable is kept"
+
+
+class CheckpointCorruptError(EngineError):
+    """A stored record cannot be read. The execution is left as it is."""
+
+    code = "CHECKPOINT_CORRUPT"
+    advice = "inspect the record named; nothing was changed"
+
+
+class UnknownVersionError(EngineError):
+    """A record was written by a newer engine. Upgrade this one, or finish it with the newer."""
+
+    code = "VERSION_UNKNOWN"
+    advice = "upgrade the engine before it touches this execution"

@@ -1,0 +1,37 @@
+"""Every bound of the engine, each with its reason. Units stand last in the names."""
+
+CHECKPOINT_THRESHOLD_MS = 6_000
+"""A segment starts no further batch after this: a 10 s serverless limit less a full abort."""
+
+STEP_ABORT_MS = 8_500
+"""A tool call is cancelled after this: what remains of 10 s is needed for the checkpoint."""
+
+RESUME_DELAY_MS = 2_000
+"""A yielded execution is due again after this: long enough for the yielding process to end."""
+
+LEASE_MS = 30_000
+"""A lease runs out after this without renewal: three renewals may be lost before it does."""
+
+LEASE_RENEWALS_PER_TERM = 3
+"""Renewals within one lease term while tools run."""
+
+RETENTION_S = 7 * 24 * 3_600
+"""Finished executions stay readable for this long, so that late duplicates find the result."""
+
+COMPENSATION_ATTEMPTS = 3
+"""Calls of one compensation before it is reported as failed."""
+
+COMPENSATION_BACKOFF_MS = 200
+"""First pause between two calls of one compensation; doubled each time."""
+
+MAX_BACKOFF_MS = 3_600_000
+"""No pause between two attempts is longer than this, whatever the policy multiplies to."""
+
+DEFAULT_TIMEOUT_MS = 30_000
+"""`timeout_ms` of a step that names none (the plan schema's default)."""
+
+QUEUE_SHARDS = 16
+"""Hash slots that executions and their resume queues are spread over."""
+
+MAX_OUTBOX_EVENTS = 10_000
+"""Approximate bound on the events kept per execution: two a step at 5,000 steps."""

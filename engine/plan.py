@@ -1,0 +1,170 @@
+"""The plan: what a caller hands over, validated once, with the path of the first fault."""
+
+import graphlib
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engine.errors import InvalidPlanError
+from engine.limits import DEFAULT_TIMEOUT_MS
+
+
+class PlanRecord(BaseModel):
+    """Base of the plan's records: frozen; unknown keys are kept out, as the old schema did."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class RetryPolicy(PlanRecord):
+    """How often a step's call may be made, and how long to wait before the next.
+
+    Attributes:
+        max_attempts: calls in all, the first included.
+        backoff_ms: pause before the second call.
+        multiplier: factor on each further pause.
+        jitter: share of the pause, 0 to 1, that is drawn at random and taken off.
+    """
+
+    max_attempts: int = Field(default=1, ge=1)
+    backoff_ms: int = Field(default=0, ge=0)
+    multiplier: float = Field(default=2.0, ge=1.0)
+    jitter: float = Field(default=0.0, ge=0.0, le=1.0)
+
+
+class Compensation(PlanRecord):
+    """The call that undoes a completed step."""
+
+    tool_name: str = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Step(PlanRecord):
+    """One tool call of a plan. `dependencies` are step ids; durations are milliseconds."""
+
+    id: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")
+    step_number: int | None = Field(default=None, ge=0)
+    tool_name: str = Field(min_length=1)
+    tool_version: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+    description: str = ""
+    requires_confirmation: bool = False
+    timeout_ms: int = Field(default=DEFAULT_TIMEOUT_MS, gt=0)
+    estimated_tokens: int | None = None
+    retry_policy: RetryPolicy | None = None
+    compensation: Compensation | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call the step: its description, else its tool."""
+        return self.description or self.tool_name
+
+
+class Constraints(PlanRecord):
+    """What the planner promised to keep to."""
+
+    max_steps: int | None = Field(default=None, ge=1)
+    max_total_tokens: int | None = None
+    max_execution_time_ms: int | None = Field(default=None, gt=0)
+    allowed_tools: tuple[str, ...] | None = None
+    require_confirmation_for: tuple[str, ...] = ()
+
+
+class Plan(PlanRecord):
+    """A DAG of tool calls. The order of `steps` decides ties, never reachability."""
+
+    id: str = Field(min_length=1)
+    intent_id: str | None = None
+    steps: tuple[Step, ...] = ()
+    constraints: Constraints = Constraints()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    summary: str = ""
+
+    @model_validator(mode="after")
+    def _graph(self) -> Self:
+        _check_graph(self.steps)
+        return self
+
+    def digest(self) -> str:
+        """Return a hash of what the plan does; equal plans have equal digests."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:
+    """Return the validated plan.
+
+    Raises:
+        InvalidPlanError: with the path of the first fault; nothing else was done.
+    """
+    if isinstance(document, Plan):
+        return document
+    if not isinstance(document, Mapping):
+        raise InvalidPlanError("a plan is a mapping", path="plan")
+    try:
+        return Plan.model_validate(document)
+    except InvalidPlanError:
+        raise
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise InvalidPlanError(fault["msg"], path=_path(fault["loc"])) from None
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = "plan"
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path
+
+
+def _check_graph(steps: tuple[Step, ...]) -> None:
+    """Demand unique ids, known dependencies, no cycle, and step numbers that agree with it."""
+    position = {step.id: index for index, step in enumerate(steps)}
+    for index, step in enumerate(steps):
+        if position[step.id] != index:
+            raise InvalidPlanError(f"duplicate step id {step.id!r}", path=f"plan.steps[{index}].id")
+        for at, dependency in enumerate(step.dependencies):
+            if dependency not in position:
+                raise InvalidPlanError(
+                    f"no step has the id {dependency!r}",
+                    path=f"plan.steps[{index}].dependencies[{at}]",
+                )
+    _check_acyclic(steps, position)
+    _check_numbers(steps, position)
+
+
+def _check_acyclic(steps: tuple[Step, ...], position: Mapping[str, int]) -> None:
+    sorter = graphlib.TopologicalSorter({step.id: step.dependencies for step in steps})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        cycle: list[str] = list(reversed(error.args[1]))
+        raise InvalidPlanError(
+            f"dependencies form a cycle: {' -> '.join(cycle)}",
+            path=f"plan.steps[{position[cycle[0]]}].dependencies",
+        ) from None
+
+
+def _check_numbers(steps: tuple[Step, ...], position: Mapping[str, int]) -> None:
+    """Where step numbers are given they are 0..n-1, each once, lower before higher."""
+    seen: set[int] = set()
+    for index, step in enumerate(steps):
+        number = step.step_number
+        if number is None:
+            continue
+        if number >= len(steps) or number in seen:
+            raise InvalidPlanError(
+                f"step numbers must be exactly 0 to {len(steps) - 1}, each once; found {number}",
+                path=f"plan.steps[{index}].step_number",
+            )
+        seen.add(number)
+        for at, dependency in enumerate(step.dependencies):
+            earlier = steps[position[dependency]].step_number
+            if earlier is not None and earlier >= number:
+                raise InvalidPlanError(
+                    "a dependency must have a lower step_number",
+                    path=f"plan.steps[{index}].dependencies[{at}]",
+                )

@@ -1,0 +1,70 @@
+"""What this process knows of a running execution. Kept up to date in time linear in the plan."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from engine.plan import Plan, Step
+from engine.schedule import Frontier, dependency_positions
+from engine.states import StepStatus
+from engine.types.execution import StepState
+
+_RUNNABLE = frozenset({StepStatus.PENDING, StepStatus.IN_PROGRESS, StepStatus.IN_DOUBT})
+
+
+class Progress:
+    """Step states by position, which of them are ready, and what they returned. No I/O."""
+
+    def __init__(self, plan: Plan, states: Iterable[StepState]) -> None:
+        """Take up where `states` stand; steps in progress are ready again."""
+        self.plan = plan
+        self.states = list(states)
+        self.position = {step.id: index for index, step in enumerate(plan.steps)}
+        self.dependencies = dependency_positions(
+            self.position, (step.dependencies for step in plan.steps)
+        )
+        self.outputs: dict[str, Any] = {}
+        self.completed = 0
+        self.failed = 0
+        self._frontier = Frontier(self.dependencies)
+        self._settle()
+
+    def step(self, index: int) -> Step:
+        """Return the step at a position."""
+        return self.plan.steps[index]
+
+    @property
+    def total(self) -> int:
+        """How many steps the plan has."""
+        return len(self.plan.steps)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step completed."""
+        return self.completed == self.total
+
+    def ready(self) -> list[int]:
+        """Return the positions that are ready now, in plan order. They stay ready."""
+        return self._frontier.ready()
+
+    def apply(self, index: int, state: StepState) -> None:
+        """Replace the state of a ready step; one that completes makes its dependants ready."""
+        self.states[index] = state
+        self._count(index, state)
+
+    def _settle(self) -> None:
+        """Walk from the roots over everything that has ended."""
+        while ended := [
+            index for index in self._frontier.ready() if self.states[index].status not in _RUNNABLE
+        ]:
+            for index in ended:
+                self._count(index, self.states[index])
+
+    def _count(self, index: int, state: StepState) -> None:
+        if state.status is StepStatus.COMPLETED:
+            self.completed += 1
+            if state.has_output:
+                self.outputs[self.plan.steps[index].id] = state.output
+            self._frontier.complete(index)
+        elif state.status is StepStatus.FAILED:
+            self.failed += 1
+            self._frontier.take(index)

@@ -1,0 +1,136 @@
+"""The Lua scripts of `RedisStore`: one script per kind of transition, all or nothing.
+
+Each gets KEYS run, plan, steps, outbox, due; all five share one hash tag, so that a cluster runs
+them in one slot. Replies are arrays of strings, the first of which says what came of it. Scripts
+use strings and integers only, and set no globals: embedded stores differ in everything else.
+
+The time is ARGV's where the caller owns the clock, and the server's (`TIME`) where it is empty.
+"""
+
+_NOW = """
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+"""
+
+# ARGV of BEGIN and CLAIM: execution id, owner, lease_ms, now. What has ended grants no lease: its
+# readers get the newest token and can write nothing that anybody would miss. A lease enters the
+# resume queue at its end, so that an execution whose process died is found.
+_GRANT = """
+local function grant(execution, owner, lease_ms, now)
+  if redis.call('HGET', KEYS[1], 'ended') then return redis.call('HGET', KEYS[1], 'fence') end
+  local token = redis.call('HINCRBY', KEYS[1], 'fence', 1)
+  local until_ms = now + lease_ms
+  redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', string.format('%d', until_ms))
+  redis.call('ZADD', KEYS[5], string.format('%d', until_ms), execution)
+  return token
+end
+local function held(owner, now)
+  local lease = redis.call('HMGET', KEYS[1], 'lease_owner', 'lease_until_ms', 'ended')
+  if lease[3] then return 0 end
+  if not lease[1] or lease[1] == '' or lease[1] == owner then return 0 end
+  local left = tonumber(lease[2]) - now
+  if left > 0 then return left end
+  return 0
+end
+local function everything(created, token)
+  local version = redis.call('HGET', KEYS[1], 'version')
+  local cancel = redis.call('HGET', KEYS[1], 'cancel_reason') or ''
+  return {'OK', created, tostring(token), version, cancel, redis.call('GET', KEYS[2]) or '',
+          redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[3])}
+end
+"""
+
+BEGIN = (
+    _NOW
+    + _GRANT
+    + """
+local execution, owner, lease_ms, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
+local operation, digest, plan = ARGV[5], ARGV[6], ARGV[7]
+local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by')
+local created = '0'
+if not known[1] then
+  redis.call('SET', KEYS[2], plan)
+  redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1', 'fence', '0')
+  for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  created = '1'
+elseif known[1] ~= digest then
+  return {'MISMATCH'}
+elseif known[2] == operation then
+  created = '1'
+end
+local left = held(owner, now)
+if left > 0 then return {'HELD', tostring(left)} end
+return everything(created, grant(execution, owner, lease_ms, now))
+"""
+)
+
+CLAIM = (
+    _NOW
+    + _GRANT
+    + """
+local execution, owner, lease_ms, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
+if redis.call('EXISTS', KEYS[1]) == 0 then return {'MISSING'} end
+local left = held(owner, now)
+if left > 0 then return {'HELD', tostring(left)} end
+return everything('0', grant(execution, owner, lease_ms, now))
+"""
+)
+
+# ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
+# expire_s, then counted lists: fields set (name, value), fields removed, steps (index, text),
+# events (text), and the bound of the outbox.
+APPLY = """
+local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason')
+local cancel = state[4] or ''
+if not state[1] then return {'MISSING'} end
+if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
+if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
+if state[2] ~= ARGV[4] then return {'STALE', state[1]} end
+local at = 8
+local function count() at = at + 1; return tonumber(ARGV[at - 1]) end
+for _ = 1, count() do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]); at = at + 2 end
+for _ = 1, count() do redis.call('HDEL', KEYS[1], ARGV[at]); at = at + 1 end
+for _ = 1, count() do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]); at = at + 2 end
+local bound = ARGV[at]; at = at + 1
+for _ = 1, count() do
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', 'event', ARGV[at]); at = at + 1
+end
+if ARGV[5] == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
+elseif ARGV[5] ~= 'keep' then redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1]) end
+if ARGV[6] == '1' then redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0') end
+local version = string.format('%d', tonumber(state[2]) + 1)
+redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[1], 'ended', '1')
+  for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[7]) end
+end
+return {'OK', version, cancel}
+"""
+
+# ARGV: execution id, token, lease_ms, now.
+RENEW = (
+    _NOW
+    + """
+if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then return {'STALE'} end
+local until_ms = string.format('%d', clock(ARGV[4]) + tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
+redis.call('ZADD', KEYS[5], until_ms, ARGV[1])
+return {'OK'}
+"""
+)
+
+# ARGV: reason.
+REQUEST_CANCEL = """
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HGET', KEYS[1], 'ended') then return {'NO'} end
+redis.call('HSET', KEYS[1], 'cancel_reason', ARGV[1])
+return {'OK'}
+"""
+
+# No ARGV: everything of one moment.
+LOAD = """
+return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or '',
+        redis.call('HGETALL', KEYS[3])}
+"""

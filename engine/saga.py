@@ -1,0 +1,56 @@
+"""Which completed steps are undone, and in which order. Pure."""
+
+from engine.progress import Progress
+from engine.schedule import Frontier, reversed_edges
+from engine.states import CompensationStatus, StepStatus
+from engine.types.execution import StepState
+
+
+def awaits_compensation(state: StepState) -> bool:
+    """Whether a step's effect has happened, can be undone, and is not settled yet."""
+    return (
+        state.status is StepStatus.COMPLETED
+        and state.compensation is not None
+        and state.compensation_status in (None, CompensationStatus.PENDING)
+    )
+
+
+def compensated(progress: Progress) -> tuple[str, ...]:
+    """Return the ids of steps whose effects were undone, in plan order."""
+    return _with_status(progress, CompensationStatus.COMPENSATED)
+
+
+def uncompensated(progress: Progress) -> tuple[str, ...]:
+    """Return the ids of steps whose effects remain although their undoing was tried."""
+    return _with_status(progress, CompensationStatus.FAILED)
+
+
+class SagaOrder:
+    """Waves of steps to undo: a step only after every step that depends on it."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Start from what is durable; steps that are settled are passed over."""
+        self._progress = progress
+        self._frontier = Frontier(reversed_edges(progress.dependencies))
+
+    def wave(self) -> list[int]:
+        """Return the steps to undo now, later ones of the plan first; empty at the end."""
+        while True:
+            ready = self._frontier.ready()
+            if not ready:
+                return []
+            idle = [
+                index for index in ready if not awaits_compensation(self._progress.states[index])
+            ]
+            if not idle:
+                return ready[::-1]
+            for index in idle:
+                self._frontier.complete(index)
+
+    def settle(self, index: int) -> None:
+        """Note that a step of the wave is undone, or has been given up."""
+        self._frontier.complete(index)
+
+
+def _with_status(progress: Progress, status: CompensationStatus) -> tuple[str, ...]:
+    return tuple(state.id for state in progress.states if state.compensation_status is status)

@@ -1,0 +1,142 @@
+"""The store: one atomic, fenced transition at a time. Where it keeps things is its own affair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from engine.events import Event
+from engine.identity import FencingToken
+from engine.plan import Plan
+from engine.types.execution import ExecutionState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to one execution, and the version that the next write expects.
+
+    A token is never reused and grows with each claim: a holder of an older one can write nothing.
+    """
+
+    execution_id: str
+    owner: str
+    token: FencingToken
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A lease together with everything durable, read in the same round trip."""
+
+    lease: Lease
+    state: ExecutionState
+    created: bool
+    cancel_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueAt:
+    """The execution is to be resumed at this time (epoch milliseconds)."""
+
+    at_ms: int
+
+
+Due: TypeAlias = DueAt | Literal["keep", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One write: all of it becomes durable, or nothing.
+
+    Attributes:
+        operation_id: applied once however often it is sent; a repeat gets the first answer.
+        head: the changed fields of the execution, by name; None removes the field.
+        steps: the changed steps, by position in the plan.
+        release: give the lease back with this write.
+        expire_s: from now on the whole execution is kept only this long (seconds).
+    """
+
+    operation_id: str
+    head: Mapping[str, str | None] = field(default_factory=dict)
+    steps: Mapping[int, StepState] = field(default_factory=dict)
+    events: Sequence[Event] = ()
+    due: Due = "keep"
+    release: bool = False
+    expire_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a transition answers: the lease for the next one, and a pending cancel request."""
+
+    lease: Lease
+    cancel_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What `begin` writes if the execution does not exist yet."""
+
+    plan: Plan
+    intent: Mapping[str, object] | None = None
+    trace_id: str | None = None
+    created_at_ms: int = 0
+
+
+class Store(Protocol):
+    """Durable executions.
+
+    Every method raises `engine.errors.StoreUnavailableError` if the store cannot be reached and
+    `CheckpointCorruptError` or `UnknownVersionError` if what it holds cannot be read.
+    """
+
+    async def begin(
+        self, execution_id: str, owner: str, lease_ms: int, beginning: Beginning
+    ) -> Claimed:
+        """Create the execution and claim it; if it exists, claim it as it is.
+
+        Raises:
+            engine.errors.PlanMismatchError: it exists with another plan.
+            engine.errors.LeaseHeldError: it exists and another owner's lease still runs.
+        """
+
+    async def claim(self, execution_id: str, owner: str, lease_ms: int) -> Claimed:
+        """Take the lease, or take it over after it ran out: a new token, the state, one trip.
+
+        Raises:
+            engine.errors.ExecutionNotFoundError: there is no such execution.
+            engine.errors.LeaseHeldError: another owner's lease still runs.
+        """
+
+    async def apply(self, lease: Lease, transition: Transition) -> Applied:
+        """Write `transition`.
+
+        Raises:
+            engine.errors.LeaseLostError: the lease's token or version is not the newest;
+                nothing was written.
+        """
+
+    async def renew(self, lease: Lease, lease_ms: int) -> None:
+        """Prolong the lease.
+
+        Raises:
+            engine.errors.LeaseLostError: the token is not the newest.
+        """
+
+    async def load(self, execution_id: str) -> ExecutionState:
+        """Return what is durable, without a lease.
+
+        Raises:
+            engine.errors.ExecutionNotFoundError: there is no such execution.
+        """
+
+    async def request_cancel(self, execution_id: str, reason: str) -> bool:
+        """Ask whoever holds the lease to cancel; whether the execution exists and still runs."""
+
+    async def due(self, before_ms: int, limit: int) -> list[str]:
+        """Return executions that are due before a time (epoch milliseconds), earliest first."""
+
+    async def events(self, execution_id: str) -> list[Event]:
+        """Return the execution's outbox, in order."""
+
+    async def aclose(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,53 @@
+"""Open a store by its URL."""
+
+from typing import Any
+
+from engine.clock import Clock
+from engine.errors import StoreUnavailableError
+from engine.identity import IdSource
+from engine.store import Store
+
+MEMORY_URL = "memory://"
+
+
+def open_store(
+    url: str = MEMORY_URL, *, clock: Clock | None = None, ids: IdSource | None = None
+) -> Store:
+    """Return the store that `url` names.
+
+    `memory://` is an embedded store of its own for each call; `memory://NAME` is shared by all
+    that name it in this process. `redis://`, `rediss://` (TLS) and `unix://` are a server's.
+    Without a `clock`, leases run on the server's time.
+
+    Raises:
+        StoreUnavailableError: unknown scheme, or the embedded store is not installed.
+    """
+    from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
+
+    if url.startswith(MEMORY_URL):
+        return RedisStore(_embedded(url), clock=clock, ids=ids, close_client=True)
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        scheme = url.split("://", maxsplit=1)[0]
+        raise StoreUnavailableError(
+            f"unknown store scheme {scheme!r}; use memory://, redis://, rediss:// or unix://"
+        )
+    from redis.asyncio import Redis  # noqa: PLC0415 - the same
+
+    client = Redis.from_url(url)
+    return RedisStore(client, clock=clock, ids=ids, close_client=True)
+
+
+def _embedded(url: str) -> Any:
+    try:
+        from fakeredis import FakeAsyncRedis, FakeServer  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise StoreUnavailableError(
+            "the embedded store is an extra: pip install 'planproof[embedded]'"
+        ) from None
+    name = url.removeprefix(MEMORY_URL)
+    if not name:
+        return FakeAsyncRedis(server=FakeServer())
+    return FakeAsyncRedis(server=_SHARED.setdefault(name, FakeServer()))
+
+
+_SHARED: dict[str, Any] = {}

@@ -1,0 +1,350 @@
+"""`WorkflowMachine`: the unified engine's implementation of `WorkflowExecutor`.
+
+It claims an execution, drives one segment, and answers with a record. What to do next is decided
+in `engine.decision`, steps are carried out in `engine.batch`, undone in `engine.rollback`, and
+every durable write goes through `engine.checkpointer`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from engine.checkpointer import Checkpointer
+from engine.clock import Clock, SystemClock
+from engine.decision import AwaitPerson, Complete, RollBack, RunBatch
+from engine.error_recovery import ErrorRecovery
+from engine.errors import (
+    ConfirmationError,
+    EngineError,
+    SafetyViolationError,
+    StepNotReadyError,
+)
+from engine.events import EventName, Listener
+from engine.failover import FailoverPolicy
+from engine.identity import IdSource, SystemIdSource
+from engine.plan import Plan, parse_plan
+from engine.progress import Progress
+from engine.reconciliation import reconcile
+from engine.safety import SafetyPolicy
+from engine.saga import compensated, uncompensated
+from engine.segment import Segment, SegmentControl
+from engine.settings import WorkflowSettings
+from engine.states import ExecutionStatus, StepStatus, is_terminal
+from engine.step_runner import StepRunner, Toolbox
+from engine.store import Beginning, Claimed, DueAt, Store
+from engine.store_url import open_store
+from engine.tools import ParameterValidator, ToolCatalog, ToolExecutor
+from engine.types.execution import (
+    ErrorInfo,
+    ExecutionResult,
+    ExecutionState,
+    SingleStepResult,
+    YieldReason,
+)
+
+_Answer = TypeVar("_Answer")
+CONFIRMATION_REJECTED = ErrorInfo(
+    code="CONFIRMATION_REJECTED", message="A person has rejected the step"
+)
+
+
+class WorkflowMachine:
+    """One execution of one plan: durable, resumable, undone when it fails."""
+
+    def __init__(
+        self,
+        execution_id: str,
+        tools: ToolExecutor,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        settings: WorkflowSettings | None = None,
+        catalog: ToolCatalog | None = None,
+        validator: ParameterValidator | None = None,
+        safety: SafetyPolicy | None = None,
+        failover: FailoverPolicy | None = None,
+        recovery: ErrorRecovery | None = None,
+        listeners: Sequence[Listener] = (),
+        intent: Mapping[str, Any] | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Prepare to run `execution_id` with `tools`; nothing is read or written yet.
+
+        Args:
+            execution_id: names the execution for ever; the same id is the same execution.
+            tools: carries calls out; if it is also a catalog or a validator, it is used as such.
+            store: where executions are durable; by default an embedded one of its own.
+            clock: the time; by default the system's.
+            ids: fresh ids and jitter; by default the system's.
+            settings: budgets and policies; by default the serverless profile.
+            catalog: definitions of tools.
+            validator: checks parameters before a call.
+            safety: rules that a plan must keep.
+            failover: rules for failed calls.
+            recovery: asked once about a failed call.
+            listeners: called with each event after it is durable; what they raise is logged.
+            intent: what the plan is for; kept with the execution.
+            trace_id: carried through checkpoints and events.
+        """
+        self.execution_id = execution_id
+        self._clock = clock or SystemClock()
+        self._ids = ids or SystemIdSource()
+        self._store = store or open_store(clock=clock, ids=ids)
+        self._settings = settings or WorkflowSettings()
+        self._toolbox = Toolbox(
+            tools=tools,
+            catalog=catalog or (tools if isinstance(tools, ToolCatalog) else None),
+            validator=validator or (tools if isinstance(tools, ParameterValidator) else None),
+            recovery=recovery,
+            failover=failover or FailoverPolicy(),
+            safety=safety or SafetyPolicy(),
+        )
+        self._listeners = listeners
+        self._intent = intent
+        self._trace_id = trace_id
+        self._plan: Plan | None = None
+        self._control = SegmentControl()
+        self._owner = self._ids.new_id()
+
+    def set_plan(self, plan: Plan | Mapping[str, Any]) -> None:
+        """Give the plan to be executed; it is checked here, and nothing is written.
+
+        Raises:
+            engine.errors.InvalidPlanError: it breaks its schema or is no DAG; names the path.
+            engine.errors.SafetyViolationError: the safety policy forbids it.
+        """
+        parsed = parse_plan(plan)
+        limit = parsed.constraints.max_steps
+        if self._settings.enforce_plan_constraints and limit and len(parsed.steps) > limit:
+            raise SafetyViolationError(
+                f"plan.constraints.max_steps: the plan has {len(parsed.steps)} steps, allowed "
+                f"are {limit}"
+            )
+        self._toolbox.safety.check_plan(parsed)
+        self._plan = parsed
+
+    async def execute(self) -> ExecutionResult:
+        """Carry the plan out until it ends, yields or waits for a person.
+
+        An execution that exists is continued; one that has ended answers with its recorded
+        result, and nothing is called again.
+
+        Raises:
+            engine.errors.PlanMismatchError: the execution was begun with another plan.
+            engine.errors.LeaseHeldError: another process works on it; try again later.
+            engine.errors.LeaseLostError: another process took it over while this one worked.
+            engine.errors.StoreUnavailableError: the store failed; resume when it is back.
+        """
+        return await _single_cause(self._execute)
+
+    @classmethod
+    async def resume(
+        cls, execution_id: str, tools: ToolExecutor, **options: Any
+    ) -> ExecutionResult:
+        """Continue an execution that yielded, was confirmed, or whose process died.
+
+        Args:
+            execution_id: which one.
+            tools: as for the constructor, like all `options`.
+            **options: keyword arguments of the constructor; `store` is the one needed.
+
+        Raises:
+            engine.errors.ExecutionNotFoundError: there is no such execution.
+        """
+        return await cls(execution_id, tools, **options).execute()
+
+    async def execute_single_step(self, step_index: int | None = None) -> SingleStepResult:
+        """Carry out one ready step and give the lease back.
+
+        The last step of a plan completes the execution; a failed one rolls it back.
+
+        Args:
+            step_index: position in the plan; None: the first ready step.
+
+        Raises:
+            engine.errors.StepNotReadyError: that step cannot run now.
+        """
+        return await _single_cause(lambda: self._execute_single_step(step_index))
+
+    async def get_state(self) -> ExecutionState:
+        """Return everything durable of this execution.
+
+        Raises:
+            engine.errors.ExecutionNotFoundError: it has not begun, or has expired.
+        """
+        return await self._store.load(self.execution_id)
+
+    async def yield_execution(self, reason: str) -> None:  # noqa: ARG002 - of the interface
+        """Ask the segment that this machine runs to end before its next batch."""
+        self._control.yield_requested = True
+
+    async def cancel(self, reason: str) -> bool:
+        """Cancel the execution, wherever it runs: what was done is undone, then it ends.
+
+        Returns whether it still ran. A segment that runs, here or elsewhere, sees the request with
+        its next write; one that waits sees it when it is resumed.
+        """
+        self._control.cancel_reason = reason
+        return await self._store.request_cancel(self.execution_id, reason)
+
+    async def confirm(self, step_id: str, token: str, approved: bool) -> None:  # noqa: FBT001
+        """Decide about the step that the execution waits for; then resume it.
+
+        Raises:
+            engine.errors.ConfirmationError: it does not wait for this step and token.
+        """
+        claimed = await self._claim()
+        waiting = claimed.state.waiting_for
+        checkpointer = self._checkpointer(claimed)
+        if waiting is None or (waiting.step_id, waiting.token) != (step_id, token):
+            if claimed.state.status is ExecutionStatus.AWAITING_CONFIRMATION:
+                await checkpointer.commit(due="remove", release=True)
+            raise ConfirmationError(f"execution {self.execution_id} does not wait for {step_id!r}")
+        index = [step.id for step in claimed.state.plan.steps].index(step_id)
+        state = claimed.state.steps[index]
+        decided: dict[str, Any] = {"confirmed": True, "status": StepStatus.PENDING}
+        if not approved:
+            decided = {"status": StepStatus.FAILED, "error": CONFIRMATION_REJECTED}
+        now_ms = self._clock.now_ms()
+        await checkpointer.commit(
+            steps={index: state.model_copy(update=decided)},
+            head={"status": str(ExecutionStatus.EXECUTING), "waiting_for": None},
+            events=[
+                checkpointer.event(
+                    EventName.CONFIRMATION_DECIDED,
+                    step_id=step_id,
+                    step_index=index,
+                    detail={"approved": approved},
+                )
+            ],
+            due=DueAt(now_ms),
+            release=True,
+        )
+
+    async def _execute(self) -> ExecutionResult:
+        claimed = await self._claim()
+        if is_terminal(claimed.state.status):
+            return recorded_result(claimed.state)
+        segment = await self._segment(claimed)
+        return await segment.drive()
+
+    async def _execute_single_step(self, step_index: int | None) -> SingleStepResult:
+        claimed = await self._claim()
+        if is_terminal(claimed.state.status):
+            raise StepNotReadyError(f"execution {self.execution_id} has ended")
+        segment = await self._segment(claimed)
+        action = segment.next_action()
+        if not isinstance(action, RunBatch):
+            if isinstance(action, Complete | RollBack | AwaitPerson):
+                result = await segment.end(action)
+            else:
+                result = await segment.yield_now(YieldReason.SINGLE_STEP)
+            return _single_result(result, segment.progress, None)
+        index = action.indexes[0] if step_index is None else step_index
+        if index not in action.indexes:
+            await segment.yield_now(YieldReason.SINGLE_STEP)
+            raise StepNotReadyError(f"step {index} is not ready; ready are {list(action.indexes)}")
+        await segment.run_batch([index])
+        after = segment.next_action()
+        if isinstance(after, Complete | RollBack):
+            result = await segment.end(after)
+        else:
+            result = await segment.yield_now(YieldReason.SINGLE_STEP)
+        return _single_result(result, segment.progress, index)
+
+    async def _claim(self) -> Claimed:
+        if self._plan is None:
+            return await self._store.claim(self.execution_id, self._owner, self._settings.lease_ms)
+        return await self._store.begin(
+            self.execution_id,
+            self._owner,
+            self._settings.lease_ms,
+            Beginning(
+                plan=self._plan,
+                intent=self._intent,
+                trace_id=self._trace_id,
+                created_at_ms=self._clock.now_ms(),
+            ),
+        )
+
+    def _checkpointer(self, claimed: Claimed) -> Checkpointer:
+        return Checkpointer(
+            self._store,
+            claimed,
+            clock=self._clock,
+            ids=self._ids,
+            lease_ms=self._settings.lease_ms,
+            listeners=self._listeners,
+        )
+
+    async def _segment(self, claimed: Claimed) -> Segment:
+        self._control.yield_requested = False
+        intent = claimed.state.intent or {}
+        segment = Segment(
+            claimed.state,
+            self._checkpointer(claimed),
+            StepRunner(
+                self.execution_id,
+                self._toolbox,
+                clock=self._clock,
+                ids=self._ids,
+                settings=self._settings,
+                intent_type=str(intent["type"]) if "type" in intent else None,
+            ),
+            clock=self._clock,
+            ids=self._ids,
+            settings=self._settings,
+            control=self._control,
+        )
+        segment.open(created=claimed.created)
+        if not claimed.created:
+            segment.settle(await reconcile(self.execution_id, segment.progress, self._toolbox))
+        return segment
+
+
+def recorded_result(state: ExecutionState) -> ExecutionResult:
+    """Return the result of an execution that has ended, as it is recorded."""
+    progress = Progress(state.plan, state.steps)
+    return ExecutionResult(
+        execution_id=state.execution_id,
+        status=state.status,
+        success=state.status is ExecutionStatus.COMPLETED,
+        is_partial=False,
+        completed_steps=progress.completed,
+        failed_steps=progress.failed,
+        total_steps=progress.total,
+        segment_number=state.segment_number,
+        execution_time_ms=0,
+        error=state.error,
+        compensated_steps=compensated(progress),
+        uncompensated_steps=uncompensated(progress),
+    )
+
+
+def _single_result(
+    result: ExecutionResult, progress: Progress, index: int | None
+) -> SingleStepResult:
+    return SingleStepResult(
+        execution_id=result.execution_id,
+        status=result.status,
+        step=None if index is None else progress.states[index],
+        has_more=result.is_partial,
+        error=result.error,
+    )
+
+
+async def _single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Await `work`; of a group of errors raise the engine's own, which caused the rest."""
+    try:
+        return await work()
+    except BaseExceptionGroup as group:
+        engine_errors = group.subgroup(EngineError)
+        if engine_errors is None:
+            raise
+        raise _first(engine_errors) from group
+
+
+def _first(group: BaseExceptionGroup[EngineError]) -> EngineError:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("a group is never empty")
