@@ -80,8 +80,9 @@ return everything('0', grant(execution, owner, lease_ms, now))
 )
 
 # ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
-# expire_s, then counted lists: fields set (name, value), fields removed, steps (index, text),
-# events (text), and the bound of the outbox.
+# expire_s, then counted lists: fields set (name, value), fields removed, steps (index, text), the
+# bound of the outbox, events (position, text). Lists are handed on in pieces of 500 pairs, because
+# Lua's stack is bounded; all events of one piece share one entry of the stream.
 APPLY = """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason')
 local cancel = state[4] or ''
@@ -90,19 +91,28 @@ if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
 if state[2] ~= ARGV[4] then return {'STALE', state[1]} end
 local at = 8
-local function count() at = at + 1; return tonumber(ARGV[at - 1]) end
-for _ = 1, count() do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]); at = at + 2 end
-for _ = 1, count() do redis.call('HDEL', KEYS[1], ARGV[at]); at = at + 1 end
-for _ = 1, count() do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]); at = at + 2 end
-local bound = ARGV[at]; at = at + 1
-for _ = 1, count() do
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', 'event', ARGV[at]); at = at + 1
+local function pieces(width, call)
+  local last = at + width * tonumber(ARGV[at])
+  at = at + 1
+  while at <= last do
+    local to = math.min(at + 999, last)
+    call(at, to)
+    at = to + 1
+  end
 end
+local version = string.format('%d', tonumber(state[2]) + 1)
+redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
+pieces(2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
+pieces(1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
+pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+local bound = ARGV[at]
+at = at + 1
+pieces(2, function(i, j)
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', unpack(ARGV, i, j))
+end)
 if ARGV[5] == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
 elseif ARGV[5] ~= 'keep' then redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1]) end
 if ARGV[6] == '1' then redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0') end
-local version = string.format('%d', tonumber(state[2]) + 1)
-redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'ended', '1')
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[7]) end
@@ -122,12 +132,19 @@ return {'OK'}
 """
 )
 
-# ARGV: reason.
-REQUEST_CANCEL = """
-if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HGET', KEYS[1], 'ended') then return {'NO'} end
-redis.call('HSET', KEYS[1], 'cancel_reason', ARGV[1])
+# ARGV: execution id, reason, now. An execution that nobody works on becomes due at once.
+REQUEST_CANCEL = (
+    _NOW
+    + """
+local state = redis.call('HMGET', KEYS[1], 'fence', 'ended', 'lease_owner')
+if not state[1] or state[2] then return {'NO'} end
+redis.call('HSET', KEYS[1], 'cancel_reason', ARGV[2])
+if not state[3] or state[3] == '' then
+  redis.call('ZADD', KEYS[5], string.format('%d', clock(ARGV[3])), ARGV[1])
+end
 return {'OK'}
 """
+)
 
 # No ARGV: everything of one moment.
 LOAD = """

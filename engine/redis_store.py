@@ -131,7 +131,9 @@ class RedisStore:
 
     async def request_cancel(self, execution_id: str, reason: str) -> bool:
         """Leave a cancel request. See `engine.store.Store`."""
-        reply = await self._run(redis_scripts.REQUEST_CANCEL, execution_id, [reason])
+        reply = await self._run(
+            redis_scripts.REQUEST_CANCEL, execution_id, [execution_id, reason, self._now()]
+        )
         return bool(reply[0] == "OK")
 
     async def due(self, before_ms: int, limit: int) -> list[str]:
@@ -156,8 +158,9 @@ class RedisStore:
             return await self._client.xrange(key)
 
         return [
-            Event.model_validate_json(_mapping(fields)["event"])
+            Event.model_validate_json(text)
             for _, fields in await self._guard(read)
+            for text in _mapping(fields).values()
         ]
 
     async def aclose(self) -> None:
@@ -255,7 +258,11 @@ def _apply_arguments(lease: Lease, transition: Transition) -> list[str]:
         ),
         str(MAX_OUTBOX_EVENTS),
         str(len(transition.events)),
-        *(event.model_dump_json(exclude_defaults=True) for event in transition.events),
+        *(
+            part
+            for position, event in enumerate(transition.events)
+            for part in (str(position), event.model_dump_json(exclude_defaults=True))
+        ),
     ]
 
 

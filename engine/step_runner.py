@@ -20,6 +20,7 @@ from engine.failover import (
     classify,
 )
 from engine.identity import IdSource, idempotency_key
+from engine.limits import DEFAULT_TIMEOUT_MS
 from engine.parameters import BOOKING, RequiredParameters, apply_aliases, describe_faults
 from engine.plan import Compensation, Step
 from engine.retry import NO_RETRY, backoff_ms, may_retry
@@ -159,7 +160,7 @@ class StepRunner:
             step_id=step_id,
             tool_name=compensation.tool_name,
             parameters=compensation.parameters,
-            timeout_ms=self._settings.step_abort_ms or 30_000,
+            timeout_ms=self._settings.step_abort_ms or DEFAULT_TIMEOUT_MS,
             idempotency_key=key,
             attempt=1,
         )
@@ -243,7 +244,9 @@ class StepRunner:
             outer = asyncio.current_task()
             if not aborted or (outer is not None and outer.cancelling()):
                 raise
-            return Answer(ToolResult.failed(ABORTED), aborted=True, tool_name=call.tool_name)
+            return Answer(
+                ToolResult.failed(ABORTED), raised=True, aborted=True, tool_name=call.tool_name
+            )
         except EngineError as error:
             failure = ToolResult.failed(error.message)
             if isinstance(error, StoreUnavailableError):
