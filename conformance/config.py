@@ -68,7 +68,7 @@ class TestSettings(_Section):
     """Where the results of the execution tests come from.
 
     `junit` is read when the file exists; else `command` runs, with `{junit}` replaced by the file
-    it has to write and `args` appended. `paths` are scanned for tests that still use legacy.
+    it has to write and `args` appended. A file older than the tests below `paths` is not read.
     """
 
     __test__ = False  # not a pytest class
@@ -77,7 +77,7 @@ class TestSettings(_Section):
     args: tuple[str, ...] = ()
     junit: str | None = None
     paths: tuple[str, ...] = ("tests",)
-    timeout_s: int = Field(default=900, gt=0)
+    timeout_s: float = Field(default=900, gt=0)
 
 
 class FailureSettings(_Section):
@@ -93,10 +93,16 @@ class FailureSettings(_Section):
 
 
 class DocsSettings(_Section):
-    """What has to be documented: the engine's README, public names, and files with examples."""
+    """What has to be documented.
+
+    `readme` needs the `sections` (the plan's, unless given), and the section on configuration has
+    to name every field of the class `options`. The public names of `packages` need docstrings; the
+    Python blocks of `readme` and of the files `examples` have to run.
+    """
 
     readme: str | None = None
     sections: tuple[str, ...] = ()
+    options: str | None = "engine.settings.WorkflowSettings"
     packages: tuple[str, ...] = ("engine",)
     examples: tuple[str, ...] = ()
     timeout_s: int = Field(default=60, gt=0)
@@ -134,7 +140,6 @@ class Settings(_Section):
     """The whole table. `scan` is handed to the import scanner, which validates it."""
 
     scan: dict[str, Any] = Field(default_factory=dict)
-    production: tuple[str, ...] = (".",)
     corpus: CorpusSettings = CorpusSettings()
     ledger: LedgerSettings = LedgerSettings()
     size: SizeSettings = SizeSettings()

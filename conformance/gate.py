@@ -7,14 +7,15 @@ Only a mistake in the configuration does, because everything after it would be j
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Generic, TypeVar, cast
 
 from conformance import checklist
 from conformance.checklist import ChecklistEvidence
 from conformance.config import ProfileName, Repository
 from conformance.errors import ExitCode, PlanproofError, UsageError
+from conformance.evidence.scan import Scans
 from conformance.metrics import (
     documentation,
     execution_tests,
@@ -27,7 +28,6 @@ from conformance.metrics.documentation import DocumentationEvidence
 from conformance.metrics.execution_tests import TestEvidence
 from conformance.metrics.failures import PairEvidence, ProductionRecords
 from conformance.metrics.frozen import FreezeEvidence
-from conformance.metrics.legacy_imports import ScanEvidence
 from conformance.metrics.size import SizeEvidence
 from conformance.report import Finding, GateReport, Verdict
 
@@ -51,8 +51,7 @@ Progress = Callable[[str], AbstractContextManager[object]]
 class Collectors:
     """How each kind of evidence is got. Tests hand in their own."""
 
-    production_scan: Callable[[Repository], ScanEvidence]
-    test_scan: Callable[[Repository], ScanEvidence]
+    scan: Callable[[Repository], Scans]
     engine_size: Callable[[Repository], SizeEvidence]
     suite: Callable[[Repository], TestEvidence]
     pairs: Callable[[Repository, ProfileName], PairEvidence]
@@ -105,8 +104,29 @@ def run_gate(
     )
 
 
+class _Once(Generic[T]):
+    """Evidence that several claims share: collected at the first need, its error kept as well."""
+
+    def __init__(self, collect: Callable[[], T]) -> None:
+        self._collect = collect
+        self._value: T | None = None
+        self._error: Exception | None = None
+
+    def __call__(self) -> T:
+        """Return the evidence, or raise the error that collecting it raised."""
+        if self._error is None and self._value is None:
+            try:
+                self._value = self._collect()
+            except Exception as error:
+                self._error = error
+                raise
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+
 class _Run:
-    """One run: evidence that several claims share is collected once."""
+    """One run over one repository."""
 
     def __init__(
         self,
@@ -120,8 +140,9 @@ class _Run:
         self._profile = profile
         self._collectors = collectors
         self._progress = progress
-        self._tests: TestEvidence | PlanproofError | None = None
-        self._documentation: Finding | None = None
+        self._scan = _Once(self._collect_scan)
+        self._suite = _Once(self._collect_suite)
+        self._documentation = _Once(self._collect_documentation)
 
     def judged(self, metric: str, judge: Callable[[], Finding]) -> Finding:
         """Return the finding; an error while collecting makes it unknown."""
@@ -135,8 +156,7 @@ class _Run:
             return _unknown(metric, f"{type(error).__name__}: {error}", ExitCode.HARNESS)
 
     def legacy_imports(self) -> Finding:
-        with self._progress("scanning production code"):
-            return legacy_imports.judge(self._collectors.production_scan(self._repository))
+        return legacy_imports.judge(self._scan().production)
 
     def size(self) -> Finding:
         settings = self._settings.size
@@ -148,7 +168,7 @@ class _Run:
         )
 
     def execution_tests(self) -> Finding:
-        return execution_tests.judge(self._test_evidence())
+        return execution_tests.judge(self._suite())
 
     def failures(self) -> Finding:
         records = self._collectors.records(self._repository)
@@ -160,11 +180,7 @@ class _Run:
         )
 
     def documentation(self) -> Finding:
-        if self._documentation is None:
-            with self._progress("running the examples of the documentation"):
-                evidence = self._collectors.documentation(self._repository)
-            self._documentation = documentation.judge(evidence)
-        return self._documentation
+        return documentation.judge(self._documentation())
 
     def frozen(self) -> Finding:
         return frozen.judge(self._collectors.freeze(self._repository))
@@ -178,33 +194,33 @@ class _Run:
                 )
         evidence = ChecklistEvidence(
             sources=self._collectors.sources(self._repository),
-            tests=self._or_none(self._test_evidence),
-            documentation=self._or_none(self.documentation),
+            tests=_or_none(self._suite),
+            documentation=_or_none(self.documentation),
         )
         return checklist.answer(evidence, self._settings.checklist, str(self._repository.file))
 
-    def _test_evidence(self) -> TestEvidence:
-        """Return the tests' results with the scan of their source; an error is kept and repeated."""
-        if self._tests is None:
-            try:
-                with self._progress("running the execution tests"):
-                    suite = self._collectors.suite(self._repository)
-                scan = self._collectors.test_scan(self._repository)
-                self._tests = TestEvidence(suite.cases, suite.source, suite.unavailable, scan)
-            except PlanproofError as error:
-                self._tests = error
-        if isinstance(self._tests, PlanproofError):
-            raise self._tests
-        return self._tests
+    def _collect_scan(self) -> Scans:
+        with self._progress("scanning for uses of legacy"):
+            return self._collectors.scan(self._repository)
 
-    def _or_none(self, collect: Callable[[], T]) -> T | None:
-        """Return evidence for the checklist; what failed was reported with its metric already."""
-        try:
-            return collect()
-        except UsageError:
-            raise
-        except Exception:  # noqa: BLE001 - the row then says that it is unknown
-            return None
+    def _collect_suite(self) -> TestEvidence:
+        with self._progress("running the execution tests"):
+            suite = self._collectors.suite(self._repository)
+        return replace(suite, scan=self._scan().tests)
+
+    def _collect_documentation(self) -> DocumentationEvidence:
+        with self._progress("running the examples of the documentation"):
+            return self._collectors.documentation(self._repository)
+
+
+def _or_none(collect: Callable[[], T]) -> T | None:
+    """Return evidence for the checklist; what failed was reported with its metric already."""
+    try:
+        return collect()
+    except UsageError:
+        raise
+    except Exception:  # noqa: BLE001 - the row then says that it is unknown
+        return None
 
 
 def _unknown(metric: str, reason: str, cause: ExitCode) -> Finding:

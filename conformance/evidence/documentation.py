@@ -42,6 +42,7 @@ def documentation(repository: Repository) -> DocumentationEvidence:
         names=names,
         undocumented=undocumented,
         examples=_run_examples(repository, readme),
+        options=_options(repository),
     )
 
 
@@ -71,18 +72,18 @@ def run_example(example: Example, timeout_s: int) -> ExampleResult:
     return ExampleResult(example, "failed", lines[-1].strip() if lines else "no message")
 
 
-def undocumented_names(package: griffe.Object) -> Iterator[tuple[str, bool]]:
+def public_names(package: griffe.Object) -> Iterator[tuple[str, bool]]:
     """Yield (place, is documented) for each public module, class, function and method.
 
     A method that overrides a documented one by `@override` needs no words of its own; overloads
     share the words of their implementation.
     """
-    yield f"{package.path}", package.has_docstring
+    yield package.path, package.has_docstring
     for name, member in package.members.items():
         if name.startswith("_") or member.is_alias or not isinstance(member, griffe.Object):
             continue
         if member.is_module or member.is_class:
-            yield from undocumented_names(member)
+            yield from public_names(member)
         elif isinstance(member, griffe.Function) and not _inherits_words(member):
             yield f"{member.path} (line {member.lineno})", member.has_docstring
 
@@ -92,22 +93,47 @@ def _inherits_words(function: griffe.Function) -> bool:
     return bool(names & {"override", "overload"})
 
 
+def _load(repository: Repository, package: str, key: str) -> griffe.Object:
+    """Read a package without importing it."""
+    folder = package_folder(repository.root, package)
+    if folder is None:
+        raise UsageError(
+            f"tool.planproof.docs.{key}: there is no package {package!r}",
+            place=str(repository.file),
+        )
+    try:
+        module = griffe.load(package, search_paths=[folder.parent], allow_inspection=False)
+    except (griffe.GriffeError, SyntaxError) as error:
+        raise HarnessError(f"could not be read: {error}", place=str(folder)) from None
+    if not isinstance(module, griffe.Object):
+        raise HarnessError("is an alias", place=str(folder))
+    return module
+
+
 def _public_names(repository: Repository) -> tuple[int, tuple[str, ...]]:
     found: list[tuple[str, bool]] = []
     for package in repository.settings.docs.packages:
-        folder = package_folder(repository.root, package)
-        if folder is None:
-            raise UsageError(
-                f"tool.planproof.docs.packages: there is no package {package!r}",
-                place=str(repository.file),
-            )
-        try:
-            module = griffe.load(package, search_paths=[folder.parent], allow_inspection=False)
-        except (griffe.GriffeError, SyntaxError) as error:
-            raise HarnessError(f"could not be read: {error}", place=str(folder)) from None
-        if isinstance(module, griffe.Object):
-            found.extend(undocumented_names(module))
+        found.extend(public_names(_load(repository, package, "packages")))
     return len(found), tuple(place for place, documented in found if not documented)
+
+
+def _options(repository: Repository) -> tuple[str, ...]:
+    configured = repository.settings.docs.options
+    if not configured:
+        return ()
+    package, _, inner = configured.partition(".")
+    module = _load(repository, package, "options")
+    try:
+        options = module[inner]
+    except KeyError:
+        raise UsageError(
+            f"tool.planproof.docs.options: there is no {configured!r}", place=str(repository.file)
+        ) from None
+    return tuple(
+        name
+        for name, member in options.members.items()
+        if member.is_attribute and not name.startswith(("_", "model_"))
+    )
 
 
 def _readme(repository: Repository) -> Path:

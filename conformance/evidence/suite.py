@@ -77,7 +77,7 @@ def run_command(repository: Repository, environment: Mapping[str, str]) -> TestE
 
 
 def _run(
-    words: list[str], root: Path, environment: Mapping[str, str], log: Path, timeout_s: int
+    words: list[str], root: Path, environment: Mapping[str, str], log: Path, timeout_s: float
 ) -> int:
     with log.open("wb") as output:
         try:

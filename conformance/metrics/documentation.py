@@ -18,6 +18,7 @@ SECTIONS: Mapping[str, str] = {
     "yield-and-resume mechanism": r"yield.*resume",
     "configuration options": r"configuration|options|settings",
 }
+OPTIONS_SECTION = "configuration options"
 # The one section that has to hold a diagram and not only prose: a fenced block or a picture.
 DIAGRAM_SECTION = "execution flow diagram"
 
@@ -63,7 +64,11 @@ class ExampleResult:
 
 @dataclass(frozen=True, slots=True)
 class DocumentationEvidence:
-    """Everything the metric is judged by. `names` counts the public names that were looked at."""
+    """Everything the metric is judged by.
+
+    `names` counts the public names that were looked at; `options` are the fields that the section
+    on configuration has to name.
+    """
 
     readme: str
     text: str | None
@@ -71,6 +76,7 @@ class DocumentationEvidence:
     names: int
     undocumented: tuple[str, ...]
     examples: tuple[ExampleResult, ...]
+    options: tuple[str, ...] = ()
 
 
 def sections(text: str) -> list[Section]:
@@ -100,6 +106,12 @@ def missing_sections(text: str, wanted: Sequence[str]) -> list[str]:
     """Return the wanted sections that are absent, empty, or without the diagram they promise."""
     found = sections(text)
     return [name for name in wanted if not any(_is_section(each, name) for each in found)]
+
+
+def missing_options(text: str, options: Sequence[str]) -> list[str]:
+    """Return the options that the section on configuration does not name as code."""
+    bodies = [each.body for each in sections(text) if _is_section(each, OPTIONS_SECTION)]
+    return [name for name in options if not any(f"`{name}" in body for body in bodies)]
 
 
 def examples(text: str, file: str) -> Iterator[Example]:
@@ -140,6 +152,9 @@ def judge(evidence: DocumentationEvidence) -> Finding:
         f"{ran}/{ran + len(failed)} examples ran" + (f" ({exempt} exempt)" if exempt else "")
     )
     reasons = [f"no section on {name}" for name in absent]
+    reasons += [
+        f"option not listed: {name}" for name in missing_options(evidence.text, evidence.options)
+    ]
     reasons += [f"undocumented: {name}" for name in evidence.undocumented[:SHOWN]]
     reasons += [f"{each.example.place}: {each.message}" for each in failed[:SHOWN]]
     if reasons:

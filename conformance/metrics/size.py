@@ -70,17 +70,15 @@ def code_lines(source: str) -> int:
     Raises:
         SyntaxError: it is not Python.
     """
-    docstrings = {
-        line
-        for scope in ast.walk(ast.parse(source))
-        if isinstance(scope, _SCOPES)
-        for line in _docstring_lines(scope)
-    }
+    docstrings = list(_docstring_spans(ast.parse(source)))
     touched: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in _NO_CODE:
+        is_docstring = token.type == tokenize.STRING and any(
+            start <= token.start < end for start, end in docstrings
+        )
+        if token.type not in _NO_CODE and not is_docstring:
             touched.update(range(token.start[0], token.end[0] + 1))
-    return len(touched - docstrings)
+    return len(touched)
 
 
 def measure(source: str) -> SourceSize:
@@ -164,12 +162,16 @@ def judge(
     )
 
 
-def _docstring_lines(scope: ast.AST) -> Iterator[int]:
-    body = getattr(scope, "body", [])
-    if body and isinstance(body[0], ast.Expr):
-        value = body[0].value
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield from range(value.lineno, (value.end_lineno or value.lineno) + 1)
+def _docstring_spans(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    for scope in ast.walk(tree):
+        body = getattr(scope, "body", [])
+        if isinstance(scope, _SCOPES) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                end = (value.end_lineno or value.lineno, value.end_col_offset or 0)
+                # Columns of `ast` count bytes and those of `tokenize` characters: with text of
+                # several bytes the span only grows, within a line that the docstring ends.
+                yield (value.lineno, value.col_offset), end
 
 
 def _complexity(function: ast.AST) -> int:

@@ -21,7 +21,7 @@ MEANINGS = {
     ExitCode.USAGE: "usage or configuration",
     ExitCode.HARNESS: "the harness failed",
     ExitCode.VACUOUS: "something could not be examined",
-    ExitCode.LEDGER: "the ledger or a suppression is invalid, stale or expired",
+    ExitCode.LEDGER: "ledger invalid, stale or expired",
 }
 
 
@@ -44,8 +44,14 @@ def render(report: GateReport, *, width: int = WIDTH, colour: bool = False) -> s
     if report.checklist:
         policy = "decides" if report.checklist_decides else f"does not decide in {report.profile}"
         console.print(_table(f"Migration checklist ({policy})", report.checklist))
-    console.print(_verdict_line(report), soft_wrap=True)
-    return output.getvalue()
+    console.print(_verdict(report), soft_wrap=True)
+    # Tables pad their lines to the full width, which helps nobody in a log.
+    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())
+
+
+def verdict_line(report: GateReport) -> str:
+    """Return the last line of the report alone, without its line end."""
+    return _verdict(report).plain
 
 
 def _table(title: str, findings: tuple[Finding, ...]) -> Table:
@@ -77,7 +83,7 @@ def _cells(finding: Finding) -> tuple[RenderableType, RenderableType]:
     return verdict, body
 
 
-def _verdict_line(report: GateReport) -> Text:
+def _verdict(report: GateReport) -> Text:
     code = ExitCode(report.exit_code)
     counts = [
         f"{sum(finding.verdict is verdict for finding in report.deciding())} {verdict.value}"

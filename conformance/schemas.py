@@ -1,0 +1,189 @@
+"""The published JSON Schemas: what `planproof schema` prints and other programs validate against.
+
+The trace's records stand here because a trace itself travels as plain JSON: the harness compares
+it field by field and must not lose what it does not know. Fields beyond the contract are allowed.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema
+
+from conformance.comparator import Layer
+from conformance.ledger import Decision
+from conformance.report import GateReport
+from conformance.scenario import Scenario
+
+DIALECT = GenerateJsonSchema.schema_dialect
+Text: TypeAlias = Annotated[str, Field(pattern=r"\S")]
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class TraceCall(_Open):
+    """One call of a tool; `segment` is the ordinal of the driver's operation, from 1."""
+
+    segment: int = Field(ge=1)
+    tool: str
+    parameters: Any
+    timeout_ms: float | None
+    at_ms: float = Field(ge=0)
+
+
+class TraceSegment(_Open):
+    """What one segment returned."""
+
+    success: bool
+    is_partial: bool
+    completed_steps: int = Field(ge=0)
+    failed_steps: int = Field(ge=0)
+    total_steps: int = Field(ge=0)
+    next_step_index: int | None
+    segment_number: int | None
+    error_code: str | None
+    error_message: str | None
+
+
+class TraceThrown(_Open):
+    """A segment whose call raised; it ends the run."""
+
+    threw: str
+
+
+class TraceCrashed(_Open):
+    """A segment in which the process died."""
+
+    crashed: Literal[True]
+
+
+class TraceStep(_Open):
+    """The final state of one step, in the order of the execution state."""
+
+    id: str
+    status: str
+    output: Any
+    error_code: str | None
+    error_message: str | None
+    attempts: int = Field(ge=0)
+    latency_ms: float | None
+
+
+class TraceEvent(_Open):
+    """One published event."""
+
+    name: str
+    next_step_index: int | None
+    segment_number: int | None
+
+
+class TraceStepUpdate(_Open):
+    """One status message about a step."""
+
+    step_index: int
+    status: str
+    message: str | None
+
+
+class TraceTask(_Open):
+    """The task record after the run; a transition is (from, to, reason)."""
+
+    status: str
+    current_step_index: int
+    segment_number: int | None
+    total_steps: int
+    transitions: list[tuple[str, str, str | None]]
+
+
+class TraceScheduled(_Open):
+    """One resume that was scheduled."""
+
+    start_step_index: int
+    segment_number: int
+    delay_s: float
+
+
+class TraceWrite(_Open):
+    """One command that reached the store, reads included."""
+
+    op: str
+    key_kind: str
+    at_ms: float = Field(ge=0)
+
+
+class Trace(_Open):
+    """One trace/v1 document. Times are virtual milliseconds since the start of the scenario."""
+
+    schema_: Literal["trace/v1"] = Field(alias="schema")
+    executor: str
+    scenario: str
+    calls: list[TraceCall]
+    segments: list[TraceSegment | TraceThrown | TraceCrashed]
+    status: str | None
+    steps: list[TraceStep]
+    events: list[TraceEvent]
+    step_updates: list[TraceStepUpdate]
+    task: TraceTask | None
+    scheduled: list[TraceScheduled]
+    context: dict[str, Any]
+    writes: list[TraceWrite]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LedgerEntry(_Closed):
+    """One accepted divergence; `when` is a predicate over the facts of a divergence."""
+
+    id: str = Field(pattern=r"^DIV-\d{3}$")
+    title: Text
+    layer: Layer | Annotated[list[Layer], Field(min_length=1)]
+    when: Text
+    legacy: Text
+    unified: Text
+    reason: Text
+    decision: Decision
+    owner: Text
+    since: date
+    expires: date
+    example: Text
+    max_share: float = Field(gt=0, le=1)
+
+
+class LedgerFile(_Closed):
+    """The file `divergences.toml` as JSON; ids in `retired` are never used again."""
+
+    schema_: Literal["ledger/v1"] = Field(alias="schema")
+    retired: list[str] = []
+    divergence: list[LedgerEntry] = []
+
+
+def _of(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
+    def schema() -> dict[str, Any]:
+        return model.model_json_schema(by_alias=True, mode="serialization")
+
+    return schema
+
+
+def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
+    def schema() -> dict[str, Any]:
+        return model.model_json_schema(by_alias=True, mode="validation")
+
+    return schema
+
+
+FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "scenario": _input(Scenario),
+    "trace": _input(Trace),
+    "report": _of(GateReport),
+    "ledger": _input(LedgerFile),
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of one format, with its dialect and identifier."""
+    return {"$schema": DIALECT, "$id": f"urn:planproof:schema:{name}", **FORMATS[name]()}

@@ -1,0 +1,129 @@
+"""Each row can be met and can be missed, by what the source and the test results show."""
+
+import pytest
+
+from conformance.checklist import LEGACY_NAMES, ROWS, ChecklistEvidence, answer
+from conformance.config import Attestation
+from conformance.errors import UsageError
+from conformance.metrics.execution_tests import TestCase, TestEvidence
+from conformance.metrics.legacy_imports import ScanEvidence
+from conformance.report import Finding, Verdict
+
+UTILITIES = "\n".join(
+    f"def {name}(): ..."
+    for name in ("resolve_step_parameters", "find_ready_steps", "execute_step_with_checkpointing")
+)
+INTERFACE = """
+class WorkflowExecutor(Protocol):
+    async def execute(self): ...
+    async def get_state(self): ...
+class ExecutionResult: ...
+class SingleStepResult: ...
+"""
+MACHINE = """
+from engine.utils.execution_utils import find_ready_steps
+class WorkflowMachine:
+    async def execute(self): ...
+    async def get_state(self): ...
+"""
+SOURCES = {
+    "engine/utils/execution_utils.py": UTILITIES,
+    "engine/types/execution.py": INTERFACE,
+    "engine/workflow_machine.py": MACHINE,
+    "engine/events.py": 'WORKFLOW_RESUME = "WORKFLOW_RESUME"\n',
+    "engine/router.py": 'class Router:\n    modes = ("legacy", "unified", "shadow")\n',
+    "engine/monitoring/alerts.yml": "groups:\n- rules:\n  - alert: CheckpointFailed\n",
+    "engine/monitoring/dashboard.json": '{"expr": "rate(workflow_resume_total[5m])"}',
+    "legacy/front.py": "\n".join(f"@deprecated('x')\nclass {name}: ..." for name in LEGACY_NAMES),
+}
+TESTS = TestEvidence(
+    (TestCase("tests.chaos.test_kill", "test_resumes", "passed"),),
+    "junit.xml",
+    scan=ScanEvidence(files=3),
+)
+DOCUMENTED = Finding(id="d", title="D", verdict=Verdict.MET, figure="all", target="all")
+
+
+def _rows(sources=SOURCES, tests=TESTS, documentation=DOCUMENTED, attested=None):
+    evidence = ChecklistEvidence(sources=sources, tests=tests, documentation=documentation)
+    return {row.id: row for row in answer(evidence, attested or {}, "pyproject.toml")}
+
+
+def test_the_rows_are_the_plan_s_and_all_can_be_met():
+    rows = _rows()
+    assert list(rows) == [row.id for row in ROWS]
+    assert {name: row.reason for name, row in rows.items() if row.verdict is not Verdict.MET} == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "row", "reason"),
+    [
+        ("legacy/front.py", "class ToolExecutor: ...", "deprecate-legacy", "planned: execute_seg"),
+        ("engine/utils/execution_utils.py", "", "shared-utilities", "planned: resolve_step"),
+        ("engine/workflow_machine.py", "", "shared-utilities", "nothing in the engine uses them"),
+        ("engine/workflow_machine.py", "", "one-interface", "planned: WorkflowMachine"),
+        (
+            "engine/workflow_machine.py",
+            "class WorkflowMachine:\n    def execute(self): ...\n",
+            "one-interface",
+            "planned: get_state",
+        ),
+        ("engine/types/execution.py", "", "one-interface", "planned: WorkflowExecutor"),
+        ("engine/router.py", "", "feature-flag", "planned: a Router"),
+        (
+            "engine/router.py",
+            'class Router:\n    x = "legacy"\n',
+            "feature-flag",
+            "unified, shadow",
+        ),
+        ("engine/events.py", "", "resume-monitoring", "emits no WORKFLOW_RESUME"),
+        ("engine/monitoring/dashboard.json", "{}", "resume-monitoring", "planned: a dashboard"),
+        ("engine/monitoring/alerts.yml", "groups: []", "checkpoint-alerts", "planned: alert rules"),
+    ],
+)
+def test_what_the_source_lacks_is_missed_with_the_reason(path, text, row, reason):
+    found = _rows(sources={**SOURCES, path: text})[row]
+    assert found.verdict is Verdict.MISSED
+    assert reason in found.reason
+
+
+def _tests(*cases, scan=TESTS.scan):
+    return TestEvidence(cases, "junit.xml", scan=scan)
+
+
+@pytest.mark.parametrize(
+    ("tests", "row", "verdict"),
+    [
+        (None, "chaos-tests", Verdict.UNKNOWN),
+        (_tests(), "chaos-tests", Verdict.UNKNOWN),
+        (_tests(TestCase("tests.plain", "test_x", "passed")), "chaos-tests", Verdict.MISSED),
+        (_tests(TestCase("tests.chaos", "test_x", "skipped")), "chaos-tests", Verdict.MISSED),
+        (_tests(TestCase("tests.chaos", "test_x", "failed")), "chaos-tests", Verdict.MISSED),
+        (None, "one-engine-tests", Verdict.UNKNOWN),
+        (_tests(scan=None), "one-engine-tests", Verdict.UNKNOWN),
+        (_tests(scan=ScanEvidence(0)), "one-engine-tests", Verdict.UNKNOWN),
+        (_tests(scan=ScanEvidence(2, unexamined=("a",))), "one-engine-tests", Verdict.UNKNOWN),
+        (_tests(scan=ScanEvidence(2, ("a.py:1",))), "one-engine-tests", Verdict.MISSED),
+    ],
+)
+def test_rows_that_follow_from_the_tests(tests, row, verdict):
+    assert _rows(tests=tests)[row].verdict is verdict
+
+
+def test_the_documentation_row_follows_the_metric():
+    assert _rows(documentation=None)["documentation"].verdict is Verdict.UNKNOWN
+    missed = DOCUMENTED.model_copy(update={"verdict": Verdict.MISSED})
+    assert _rows(documentation=missed)["documentation"].verdict is Verdict.MISSED
+
+
+def test_an_attestation_overrides_the_check_and_is_marked():
+    note = Attestation(verdict="unknown", reason="asked the team", evidence="notes.md")
+    found = _rows(attested={"feature-flag": note})["feature-flag"]
+    assert (found.verdict, found.figure) == (Verdict.UNKNOWN, "attested")
+    assert (found.evidence, found.reason) == (("notes.md",), "asked the team")
+
+
+def test_an_attestation_of_an_unknown_row_lists_the_rows():
+    note = Attestation(verdict="met", reason="r", evidence="e")
+    with pytest.raises(UsageError, match=r"checklist\.docs: unknown row; rows: deprecate-legacy"):
+        _rows(attested={"docs": note})
