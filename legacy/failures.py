@@ -1,5 +1,6 @@
 """What the segment executor throws, and how each thing reads in its messages."""
 
+import json
 from typing import Final
 
 OBJECT_TEXT: Final = "[object Object]"
@@ -21,9 +22,23 @@ class MemoryFailure(SegmentError):  # noqa: N818 - not an error object, which is
 
 
 class SchemaViolation(SegmentError):  # noqa: N818 - named for what the schema reports
-    """A plan, intent or state does not have the shape that the schema asks for."""
+    """A plan, intent or state does not have the shape that the schema asks for.
+
+    The message is the list of complaints as JSON; only the first complaint is looked for.
+    """
 
     name = "ZodError"
+
+    def __init__(self, path: str, complaint: str, code: str = "invalid_type") -> None:
+        """Complain about the value at the dotted `path`."""
+        issue = {
+            "code": code,
+            "message": complaint,
+            "path": [int(part) if part.isdigit() else part for part in path.split(".")],
+        }
+        super().__init__(json.dumps([issue], indent=2, ensure_ascii=False))
+        self.path = path
+        self.complaint = complaint
 
 
 class StateTransitionError(SegmentError):

@@ -45,28 +45,28 @@ class Field:
 def text(value: Any, path: str) -> str:
     """Read a string."""
     if not isinstance(value, str):
-        raise SchemaViolation(f"{path}: expected string")
+        raise SchemaViolation(path, "expected string")
     return value
 
 
 def uuid(value: Any, path: str) -> str:
     """Read an id: 8-4-4-4-12 hex digits of any version."""
     if not _UUID.fullmatch(text(value, path)):
-        raise SchemaViolation(f"{path}: Invalid uuid")
+        raise SchemaViolation(path, "Invalid uuid")
     return str(value)
 
 
 def timestamp(value: Any, path: str) -> str:
     """Read an ISO 8601 time that ends in `Z`; offsets are refused."""
     if not _TIMESTAMP.fullmatch(text(value, path)):
-        raise SchemaViolation(f"{path}: Invalid datetime")
+        raise SchemaViolation(path, "Invalid datetime")
     return str(value)
 
 
 def boolean(value: Any, path: str) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):
-        raise SchemaViolation(f"{path}: expected boolean")
+        raise SchemaViolation(path, "expected boolean")
     return value
 
 
@@ -78,7 +78,7 @@ def anything(value: Any, _path: str) -> Any:
 def record(value: Any, path: str) -> dict[str, Any]:
     """Read an object with any keys and values."""
     if not isinstance(value, Mapping):
-        raise SchemaViolation(f"{path}: expected object")
+        raise SchemaViolation(path, "expected object")
     return dict(value)
 
 
@@ -87,9 +87,9 @@ def integer(lowest: int, highest: int | None = None) -> Parser:
 
     def parse(value: Any, path: str) -> int:
         if not is_integer(value):
-            raise SchemaViolation(f"{path}: expected integer")
+            raise SchemaViolation(path, "expected integer")
         if value < lowest or (highest is not None and value > highest):
-            raise SchemaViolation(f"{path}: out of range")
+            raise SchemaViolation(path, "out of range")
         return int(value)
 
     return parse
@@ -100,7 +100,7 @@ def one_of(*choices: str) -> Parser:
 
     def parse(value: Any, path: str) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise SchemaViolation(f"{path}: Invalid enum value")
+            raise SchemaViolation(path, "Invalid enum value")
         return value
 
     return parse
@@ -111,10 +111,10 @@ def listing(item: Parser, longest: int | None = None) -> Parser:
 
     def parse(value: Any, path: str) -> list[Any]:
         if not isinstance(value, list | tuple):
-            raise SchemaViolation(f"{path}: expected array")
+            raise SchemaViolation(path, "expected array")
         parsed = [item(entry, f"{path}.{index}") for index, entry in enumerate(value)]
         if longest is not None and len(parsed) > longest:
-            raise SchemaViolation(f"{path}: at most {longest} elements")
+            raise SchemaViolation(path, f"at most {longest} elements", "too_big")
         return parsed
 
     return parse
@@ -125,14 +125,14 @@ def shape(fields: Mapping[str, Field]) -> Parser:
 
     def parse(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise SchemaViolation(f"{path}: expected object")
+            raise SchemaViolation(path, "expected object")
         parsed: dict[str, Any] = {}
         for key, field in fields.items():
             where = f"{path}.{key}"
             if key in value:
                 parsed[key] = field.parse(value[key], where)
             elif field.absent is _REQUIRED:
-                raise SchemaViolation(f"{where}: Required")
+                raise SchemaViolation(where, "Required")
             elif field.absent is not _OPTIONAL:
                 # A fresh copy, so that no two plans share a default list.
                 parsed[key] = field.parse(field.absent, where)
@@ -143,7 +143,7 @@ def shape(fields: Mapping[str, Field]) -> Parser:
 
 def _confidence(value: Any, path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise SchemaViolation(f"{path}: expected number from 0 to 1")
+        raise SchemaViolation(path, "expected number from 0 to 1")
     return value
 
 
@@ -244,7 +244,7 @@ def parse_plan(value: Any) -> dict[str, Any]:
     """
     plan: dict[str, Any] = _PLAN(value, "plan")
     if not _is_layered_graph(plan["steps"]):
-        raise SchemaViolation(f"plan: {GRAPH_MESSAGE}")
+        raise SchemaViolation("plan", GRAPH_MESSAGE, "custom")
     return plan
 
 

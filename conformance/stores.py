@@ -1,0 +1,145 @@
+"""The stores that a world can stand on: an embedded fake, or a server by its URL."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from conformance.errors import HarnessError, UsageError
+from conformance.observed_redis import ObservedRedis, StoreObserver
+
+FAKE = "fake"
+SERVER_SCHEMES = ("redis", "rediss", "unix")
+_PASSWORD = re.compile(r"(?<=://)([^@/]*)@")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where a store is: `fake`, or the URL of a server. Text forms leave the password out."""
+
+    url: str
+
+    @property
+    def is_fake(self) -> bool:
+        """Whether it is the embedded store."""
+        return self.url == FAKE
+
+    @property
+    def public(self) -> str:
+        """The address without user and password."""
+        return _PASSWORD.sub("", self.url)
+
+
+def parse_store(url: str) -> StoreAddress:
+    """Return the address that `--store` names.
+
+    Raises:
+        UsageError: it is neither `fake` nor a URL of a server.
+    """
+    address = StoreAddress(url)
+    if address.is_fake:
+        return address
+    scheme = urlsplit(url).scheme
+    if scheme not in SERVER_SCHEMES or "://" not in url:
+        raise UsageError(
+            f"{address.public!r} names no store",
+            advice="use fake, redis://host:port/db, rediss:// or unix://",
+        )
+    try:
+        ConnectionPool.from_url(url)
+    except ValueError as error:
+        raise UsageError(f"{address.public!r}: {error}") from None
+    return address
+
+
+@asynccontextmanager
+async def open_store(
+    address: StoreAddress, observer: StoreObserver, *, decode_responses: bool = True
+) -> AsyncIterator[ObservedRedis]:
+    """Give an empty store for one run, and leave it as it was found.
+
+    A server's database must be empty, because executors use fixed keys. What the run wrote is
+    removed afterwards, and nothing else is.
+
+    Raises:
+        UsageError: the database holds keys.
+        HarnessError: the store cannot be reached.
+    """
+    pool = _pool(address, decode_responses=decode_responses)
+    client = ObservedRedis(pool, observer)
+    try:
+        if not address.is_fake:
+            await _require_empty(client, address)
+        try:
+            yield client
+        finally:
+            if not address.is_fake and observer.broken is None:
+                await _remove_traces(client, observer, address)
+    finally:
+        await client.aclose()
+        await pool.disconnect()
+
+
+def _pool(address: StoreAddress, *, decode_responses: bool) -> ConnectionPool:
+    if address.is_fake:
+        try:
+            from fakeredis import FakeServer  # noqa: PLC0415 - an extra
+            from fakeredis.aioredis import FakeAsyncRedisConnection  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise HarnessError(
+                "the embedded store is not installed", advice="pip install 'planproof[embedded]'"
+            ) from None
+        return ConnectionPool(
+            connection_class=FakeAsyncRedisConnection,
+            server=FakeServer(),
+            decode_responses=decode_responses,
+            retry=Retry(NoBackoff(), 0),
+        )
+    # No retries: a retry would repeat a command unseen, and its pause would wait on virtual time.
+    return ConnectionPool.from_url(
+        address.url, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0)
+    )
+
+
+async def _require_empty(client: ObservedRedis, address: StoreAddress) -> None:
+    try:
+        with client.offstage():
+            keys = await client.dbsize()
+    except (RedisError, OSError) as error:
+        raise unreachable(address, error) from None
+    if keys:
+        raise UsageError(
+            f"the database at {address.public} holds {keys} keys",
+            advice="choose an empty database number; executors use fixed keys, and nothing that "
+            "is not the run's own may be touched",
+        )
+
+
+async def _remove_traces(
+    client: ObservedRedis, observer: StoreObserver, address: StoreAddress
+) -> None:
+    try:
+        with client.offstage():
+            if observer.touched:
+                await client.delete(*sorted(observer.touched))
+            left = await client.dbsize()
+    except (RedisError, OSError) as error:
+        raise unreachable(address, error) from None
+    if left:
+        raise HarnessError(f"{left} keys at {address.public} appeared during the run and remain")
+
+
+def unreachable(
+    address: StoreAddress, error: BaseException, *, place: str | None = None
+) -> HarnessError:
+    """Return the error for a store that does not answer."""
+    reason = str(error).strip() or type(error).__name__
+    if not address.is_fake:
+        reason = reason.replace(address.url, address.public)
+    return HarnessError(f"the store at {address.public} failed: {reason}", place=place)
