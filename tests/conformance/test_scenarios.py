@@ -26,7 +26,7 @@ EXEMPT = {
     "unified-quirk-32": "is a list of quirks that legacy has too, under their own numbers",
 }
 # Plans that are sound but beyond a bound of the production schema, or start under a bad id.
-BEYOND_A_BOUND = {"chain-150", "rejected-execution-id", "rejected-max-steps"}
+BEYOND_A_BOUND = {"chain-150", "rejected-execution-id"}
 
 
 def test_the_corpus_has_the_size_of_a_corpus():
