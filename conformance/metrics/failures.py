@@ -4,7 +4,8 @@ Two kinds of evidence, of which the second is optional:
 
 *Paired scenarios.* Both executors ran the same scenario. One pair in which legacy succeeded and
 unified did not, and that the divergence ledger does not explain, is an increase. Two percentages
-would hide it behind a pair that went the other way.
+would hide it behind a pair that went the other way. Any other unexplained divergence is missed as
+well: the ledger is where it is decided that a difference is harmless.
 
 *Production records.* Both executors served different traffic, so their failure rates are compared
 by a one-sided non-inferiority test: with the stated confidence, is the unified rate at most
@@ -29,12 +30,15 @@ INSTALL = "pip install 'planproof[statistics]'"
 
 @dataclass(frozen=True, slots=True)
 class PairEvidence:
-    """What a differential run says about failures, by scenario name."""
+    """What a differential run says about failures, by scenario name.
+
+    `increased`: legacy succeeded, unified did not, and the ledger does not say why. `unexplained`:
+    another divergence that the ledger does not accept. `undecided`: could not be judged.
+    """
 
     pairs: int
-    legacy_succeeded: int
-    unified_succeeded: int
     increased: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
     ledgered: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     ledger_faults: tuple[str, ...] = ()
@@ -143,9 +147,13 @@ def judge_pairs(evidence: PairEvidence) -> tuple[Verdict, str, ExitCode | None]:
     if evidence.harness_faults:
         return Verdict.UNKNOWN, f"harness: {evidence.harness_faults[0]}", ExitCode.HARNESS
     if evidence.increased:
-        more = len(evidence.increased) - SHOWN
-        names = ", ".join(evidence.increased[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return Verdict.MISSED, f"legacy succeeded, unified did not: {names}", None
+        return (
+            Verdict.MISSED,
+            f"legacy succeeded, unified did not: {_names(evidence.increased)}",
+            None,
+        )
+    if evidence.unexplained:
+        return Verdict.MISSED, f"unexplained divergence: {_names(evidence.unexplained)}", None
     if evidence.ledger_faults:
         return Verdict.UNKNOWN, f"ledger: {evidence.ledger_faults[0]}", ExitCode.LEDGER
     if evidence.pairs == 0:
@@ -165,8 +173,8 @@ def judge(
     """Return whether failures increased: over the pairs, and in production where records exist."""
     verdict, reason, cause = judge_pairs(pairs)
     figure = (
-        f"{len(pairs.increased)} of {pairs.pairs} pairs (succeeded: legacy {pairs.legacy_succeeded}, "
-        f"unified {pairs.unified_succeeded}; in the ledger: {len(pairs.ledgered)})"
+        f"{len(pairs.increased)} of {pairs.pairs} pairs (explained by the ledger: "
+        f"{len(pairs.ledgered)}, other divergences: {len(pairs.unexplained)})"
     )
     target = "0 pairs outside the ledger"
     sources = [pairs.source]
@@ -188,6 +196,7 @@ def judge(
         cause=cause,
         details={
             "increased": list(pairs.increased),
+            "unexplained": list(pairs.unexplained),
             "ledgered": list(pairs.ledgered),
             "undecided": list(pairs.undecided),
             "ledger_faults": list(pairs.ledger_faults),
@@ -195,6 +204,11 @@ def judge(
             "confidence": confidence,
         },
     )
+
+
+def _names(scenarios: tuple[str, ...]) -> str:
+    more = len(scenarios) - SHOWN
+    return ", ".join(scenarios[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _production(

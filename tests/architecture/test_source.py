@@ -17,7 +17,7 @@ TEXT_SUFFIXES = {".md", ".py", ".toml", ".yaml", ".yml"}
 # What belongs into a tracker or a commit and not into the product.
 BANNED = {
     "a number of an issue or a pull request": re.compile(r"(?<![\w&/])#\d{1,5}\b(?!;)"),
-    "a note to finish later": re.compile(r"\b(TODO|FIXME|XXX)\b"),
+    "a note to finish later": re.compile(r"#.*\b(TODO|FIXME|XXX)\b"),
     "a path of the machine that it was written on": re.compile(r"(?<!\w)/(home|Users|work)/\w+"),
 }
 

@@ -16,7 +16,7 @@ from conformance.metrics.failures import (
 )
 from conformance.report import Verdict
 
-GOOD = PairEvidence(pairs=10, legacy_succeeded=7, unified_succeeded=8)
+GOOD = PairEvidence(pairs=10)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ GOOD = PairEvidence(pairs=10, legacy_succeeded=7, unified_succeeded=8)
         ({"ledgered": ("a",)}, Verdict.MET, None),
         ({"increased": ("a",)}, Verdict.MISSED, None),
         ({"increased": ("a",), "ledger_faults": ("stale",)}, Verdict.MISSED, None),
+        ({"unexplained": ("a",)}, Verdict.MISSED, None),
         ({"undecided": ("a",)}, Verdict.UNKNOWN, None),
         ({"pairs": 0}, Verdict.UNKNOWN, None),
         ({"ledger_faults": ("stale",)}, Verdict.UNKNOWN, ExitCode.LEDGER),
@@ -34,8 +35,7 @@ GOOD = PairEvidence(pairs=10, legacy_succeeded=7, unified_succeeded=8)
     ],
 )
 def test_pairs(changes, verdict, cause):
-    values = {"pairs": 10, "legacy_succeeded": 7, "unified_succeeded": 8, **changes}
-    found, reason, found_cause = judge_pairs(PairEvidence(**values))
+    found, reason, found_cause = judge_pairs(PairEvidence(**{"pairs": 10, **changes}))
     assert (found, found_cause) == (verdict, cause)
     assert bool(reason) == (verdict is not Verdict.MET)
 

@@ -26,7 +26,7 @@ GOOD = Collectors(
     scan=lambda _: Scans(CLEAN, CLEAN),
     engine_size=lambda _: SizeEvidence("engine/workflow_machine.py", SIZE, {"engine": SIZE}),
     suite=lambda _: TestEvidence((TestCase("tests.chaos", "test_kill", "passed"),), "junit.xml"),
-    pairs=lambda _, __: PairEvidence(pairs=9, legacy_succeeded=9, unified_succeeded=9),
+    pairs=lambda _, __: PairEvidence(pairs=9),
     records=lambda _: None,
     documentation=lambda _: DocumentationEvidence(
         readme="README.md",
@@ -86,7 +86,7 @@ def test_in_the_release_profile_the_checklist_decides(repository):
             1,
         ),
         ({"suite": lambda _: TestEvidence((), "junit.xml")}, "execution-tests", Verdict.UNKNOWN, 4),
-        ({"pairs": lambda _, __: PairEvidence(0, 0, 0)}, "failures", Verdict.UNKNOWN, 4),
+        ({"pairs": lambda _, __: PairEvidence(pairs=0)}, "failures", Verdict.UNKNOWN, 4),
         ({"pairs": _raise(HarnessError("died"))}, "failures", Verdict.UNKNOWN, 3),
         ({"pairs": _raise(LedgerError("stale"))}, "failures", Verdict.UNKNOWN, 5),
         ({"pairs": _raise(ZeroDivisionError("bug"))}, "failures", Verdict.UNKNOWN, 3),

@@ -1,0 +1,84 @@
+"""Paired runs: every scenario through both executors, and what that says about failures."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from conformance.config import ProfileName, Repository
+from conformance.differential import Options, PairResult, examine_all, settle
+from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, judge_uses, read_ledger
+from conformance.metrics.failures import PairEvidence
+from conformance.scenario import read_corpus
+from conformance.verdict import Verdict
+
+
+def pairs(repository: Repository, profile: ProfileName) -> PairEvidence:
+    """Run what the profile asks for: the shipped corpus, the repository's own, generated ones.
+
+    Raises:
+        UsageError: a scenario is wrong.
+        LedgerError: the ledger is wrong.
+        HarnessError: a worker process died.
+    """
+    settings = repository.settings
+    path = repository.path(settings.ledger.path) if settings.ledger.path else DEFAULT_LEDGER
+    ledger = read_ledger(path, today=datetime.now(UTC).date())
+    shipped = [DEFAULT_CORPUS] if settings.corpus.use_shipped else []
+    scenarios = read_corpus([*shipped, *map(repository.path, settings.corpus.paths)])
+    wanted = settings.profile.named(profile)
+    source = f"planproof diff, {len(scenarios)} scenarios"
+    if wanted.generated:
+        # Hypothesis is slow to import, and a corpus alone does not need it.
+        from conformance.generation import generate  # noqa: PLC0415
+
+        scenarios += generate(wanted.generated, wanted.seed)
+        source += f" and {wanted.generated} generated from seed {wanted.seed}"
+    settled = [settle(result, ledger) for result in examine_all(scenarios, Options())]
+    faults = judge_uses(
+        ledger,
+        [use for _, use in settled],
+        corpus=[scenario.name for scenario in scenarios],
+        complete=settings.corpus.use_shipped,
+    )
+    return pair_evidence(
+        [result for result, _ in settled],
+        ledger_faults=tuple(fault.line() for fault in faults),
+        source=source,
+    )
+
+
+def pair_evidence(
+    results: Iterable[PairResult], *, ledger_faults: tuple[str, ...], source: str
+) -> PairEvidence:
+    """Return what settled results say about failures.
+
+    A divergence that is not a failure where legacy succeeded, and that no ledger entry accepts,
+    counts as unexplained: whether it harms is for people to say.
+    """
+    found = list(results)
+
+    def named(*verdicts: Verdict) -> tuple[str, ...]:
+        return tuple(result.scenario for result in found if result.verdict in verdicts)
+
+    regressions = named(Verdict.REGRESSION, Verdict.NONDETERMINISTIC)
+    increased = {result.scenario for result in found if _failed_anew(result)}
+    return PairEvidence(
+        pairs=len(found),
+        increased=tuple(name for name in regressions if name in increased),
+        unexplained=tuple(name for name in regressions if name not in increased),
+        ledgered=named(Verdict.LEDGERED),
+        undecided=named(Verdict.UNTESTABLE),
+        ledger_faults=ledger_faults,
+        harness_faults=tuple(
+            f"{result.scenario}: {result.reason}"
+            for result in found
+            if result.verdict is Verdict.HARNESS_ERROR
+        ),
+        source=source,
+    )
+
+
+def _failed_anew(result: PairResult) -> bool:
+    facts = result.facts
+    if facts is None:
+        return False  # the executors agree in every layer that decides
+    return facts["legacy"]["success"] is True and facts["unified"]["success"] is not True
