@@ -5,14 +5,14 @@ the same generator under Hypothesis. Shares of `generate` in percent of the scen
 
 * drive: default 40, assisted 15, second run 10, crash at a time 14, crash at a write 6, resume
   twice 5, expiry 4, second plan 3, start options 3;
-* shape: independent 15, chain 20, layered 25, any graph 40; 1 to 12 steps, each as likely; about
-  30 list their steps in another order than that of their numbers;
-* latencies: fast 35, mid 30, long 15, around the limits of a segment and an abort 20;
+* shape: independent 18, chain 22, layered 35, any graph 25; 1 to 12 steps, each as likely; about
+  18 list their steps in another order than that of their numbers;
+* latencies: fast 50, mid 25, long 10, around the limits of a segment and an abort 15;
 * intent 35, idempotency 20, a fault 8;
-* with at least one: failing tool 25, raising tool 8, model answer 14, resolvable reference 45,
-  unresolvable reference 35, alias 11, compensation 24, failing compensation 8, retry policy 12,
-  step to confirm 7, tool checked like a booking 7, export 3, rejecting validator 5, tool that many
-  steps share 11, tool deaf to an abort 3.
+* with at least one: failing tool 17, raising tool 5, model answer 9, resolvable reference 45,
+  unresolvable reference 35, alias 10, compensation 24, failing compensation 8, retry policy 11,
+  step to confirm 6, tool checked like a booking 6, export 2, rejecting validator 5, tool that many
+  steps share 10, tool deaf to an abort 3.
 
 What a scenario holds is in its tags. `tests/conformance/test_generation.py` counts all of it.
 """
@@ -80,8 +80,8 @@ _FAULTS = (
     ("publish", "event", "WORKFLOW_RESUME"),
 )
 
-_SHAPES: Mapping[Shape, int] = {"independent": 15, "chain": 20, "layered": 25, "dag": 40}
-_LATENCIES: Mapping[LatencyClass, int] = {"fast": 35, "mid": 30, "long": 15, "edge": 20}
+_SHAPES: Mapping[Shape, int] = {"independent": 18, "chain": 22, "layered": 35, "dag": 25}
+_LATENCIES: Mapping[LatencyClass, int] = {"fast": 50, "mid": 25, "long": 10, "edge": 15}
 _DRIVES: Mapping[str, int] = {
     "plain": 40,
     "assisted": 15,
@@ -96,13 +96,13 @@ _DRIVES: Mapping[str, int] = {
 # Features that are there or not; `without` of the public functions takes these names, too.
 TRAITS: Mapping[str, int] = MappingProxyType(
     {
-        "failures": 40,
+        "failures": 30,
         "references": 60,
         "alias": 15,
         "compensation": 30,
         "retry": 15,
         "confirmation": 10,
-        "names": 12,
+        "names": 10,
         "validator": 8,
         "shared-tool": 15,
         "deaf": 5,
@@ -201,7 +201,7 @@ def draw_document(
     shape = weighted(choices, _SHAPES)
     latency = weighted(choices, _LATENCIES)
     draft = Draft(choices, traits, latency, tags={f"drive-{drive}", shape, f"latency-{latency}"})
-    is_shuffled = chance(choices, 35)
+    is_shuffled = chance(choices, 20)
     layers: list[range] = []
     while len(draft.steps) < max_steps:
         # Each step is asked for by a choice of its own, so that a shrinker can take any one out;
