@@ -146,7 +146,8 @@ def judge(
         figure=(
             f"{lines} code lines ({-reduction:+.0%}); with all {whole.files} modules it imports: "
             f"{whole.code_lines} lines, {whole.functions} functions, complexity {whole.complexity} "
-            f"(highest {whole.complexity_max})"
+            f"(highest {whole.complexity_max}); both executors before: "
+            f"{baseline_lines + legacy_lines} lines"
         ),
         target=f"at most {allowed} lines ({-target_reduction:+.0%} of {baseline_lines})",
         evidence=(evidence.path,),
