@@ -223,9 +223,9 @@ class ObservedRedis(Redis):
         """Send a command and notice a store that is broken, whatever the caller makes of it."""
         try:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # untyped in the client
-        except ResponseError:
-            raise
         except (RedisError, OSError) as error:
+            if type(error) is ResponseError or isinstance(error, NoScriptError):
+                raise  # an answer to this command, not a state of the store
             self.observer.broken = self.observer.broken or error
             process = current_process()
             if process is not None:

@@ -52,7 +52,9 @@ def run_recorded(scenario: Scenario, subject_name: str, *, store: str = FAKE) ->
             lambda: run_in_virtual_time(scenario, subject_name, clock, store=store), clock
         )
     except StalledError as error:
-        raise HarnessError(str(error), place=scenario.name) from error
+        address = parse_store(store)
+        where = "" if address.is_fake else f"; the store is {address.public}"
+        raise HarnessError(f"{error}{where}", place=scenario.name) from error
 
 
 async def run_in_virtual_time(
@@ -66,8 +68,10 @@ async def run_in_virtual_time(
     try:
         async with open_store(address, observer) as client:
             return await _drive(build_world(scenario, clock, client), build, subject_name)
-    except PlanproofError as error:
+    except HarnessError as error:
         error.place = error.place or scenario.name
+        raise
+    except PlanproofError:
         raise
     except Exception as error:
         # A store that went away shows as whatever its failure led to.

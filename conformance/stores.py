@@ -16,7 +16,8 @@ from conformance.observed_redis import ObservedRedis, StoreObserver
 
 FAKE = "fake"
 SERVER_SCHEMES = ("redis", "rediss", "unix")
-_PASSWORD = re.compile(r"(?<=://)([^@/]*)@")
+# User and password before the host, and options after the path, of which one may be a password.
+_SECRETS = re.compile(r"(?<=://)[^/?#]*@|\?.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class StoreAddress:
 
     @property
     def public(self) -> str:
-        """The address without user and password."""
-        return _PASSWORD.sub("", self.url)
+        """The address without user, password and options."""
+        return _SECRETS.sub("", self.url)
 
 
 def parse_store(url: str) -> StoreAddress:
@@ -74,6 +75,7 @@ async def open_store(
     pool = _pool(address, decode_responses=decode_responses)
     client = ObservedRedis(pool, observer)
     try:
+        await _connect(client, pool, address)
         if not address.is_fake:
             await _require_empty(client, address)
         try:
@@ -105,6 +107,15 @@ def _pool(address: StoreAddress, *, decode_responses: bool) -> ConnectionPool:
     return ConnectionPool.from_url(
         address.url, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0)
     )
+
+
+async def _connect(client: ObservedRedis, pool: ConnectionPool, address: StoreAddress) -> None:
+    """Give the client one connection for good: commands pass one at a time anyway."""
+    try:
+        with client.observer.clock.held():
+            client.connection = await pool.get_connection()  # type: ignore[no-untyped-call]  # untyped in the client
+    except (RedisError, OSError) as error:
+        raise unreachable(address, error) from None
 
 
 async def _require_empty(client: ObservedRedis, address: StoreAddress) -> None:

@@ -91,4 +91,14 @@ def assemble(
 
 def trace_line(trace: Trace) -> str:
     """Return the one line, without its end, that a trace file holds for `trace`."""
-    return json.dumps(trace, separators=(",", ":"), ensure_ascii=False)
+    line = json.dumps(trace, separators=(",", ":"), ensure_ascii=False)
+    # A lone surrogate, legal in JSON, has no UTF-8 form: such a line is written with escapes.
+    return line if line.isascii() or _is_unicode(line) else json.dumps(trace, separators=(",", ":"))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -60,9 +60,13 @@ def parse_answer(text: str) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
-    return json.loads(text.strip(WHITE_SPACE), parse_constant=refuse)
+    def number(digits: str) -> float:
+        value = float(digits)
+        return int(value) if value.is_integer() else value
+
+    return json.loads(text.strip(WHITE_SPACE), parse_constant=refuse, parse_float=number)
 
 
 def dump(document: Any) -> str:
-    """Return the text that is stored for `document`."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    """Return the text that is stored for `document`; pure ASCII, since any string must fit."""
+    return json.dumps(document, separators=(",", ":"))

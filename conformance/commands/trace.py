@@ -1,0 +1,72 @@
+"""`planproof trace`: run scenarios through one executor and print what each run showed."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from conformance.errors import ExitCode, UsageError, VacuousError
+from conformance.runner import run_scenario
+from conformance.scenario import Scenario, read_corpus
+from conformance.stores import FAKE, parse_store
+from conformance.subject import find_subject
+from conformance.trace import trace_line
+
+
+@click.command(name="trace")
+@click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--executor", required=True, metavar="NAME", help="legacy, unified, or a plugin's.")
+@click.option(
+    "--store",
+    default=FAKE,
+    show_default=True,
+    metavar="fake|redis://...",
+    help="Where the executor keeps its state; a server's database must be empty.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the traces to this file.")
+def command(scenarios: tuple[Path, ...], executor: str, store: str, output: Path | None) -> int:
+    """Run scenarios through one executor and print a trace/v1 line for each, in input order.
+
+    SCENARIOS are .jsonl files, .json files, or folders of both.
+    """
+    find_subject(executor)
+    parse_store(store)
+    corpus = read_corpus(scenarios)
+    if not corpus:
+        raise VacuousError(
+            "there is no scenario to run", place=", ".join(str(path) for path in scenarios)
+        )
+    with ExitStack() as stack:
+        out = sys.stdout if output is None else stack.enter_context(_open(output))
+        for scenario in _with_progress(corpus, executor):
+            out.write(trace_line(run_scenario(scenario, executor, store=store)) + "\n")
+            out.flush()
+    return ExitCode.PASSED
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(error.strerror or "cannot be written", place=str(path)) from None
+
+
+def _with_progress(corpus: Iterable[Scenario], executor: str) -> Iterator[Scenario]:
+    """Yield the scenarios, with a bar on standard error if a person is looking at it."""
+    listed = list(corpus)
+    if not sys.stderr.isatty():
+        yield from listed
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(listed, description=executor)
