@@ -32,6 +32,7 @@ from conformance.metrics.size import SizeEvidence
 from conformance.report import Finding, GateReport, Verdict
 
 CHECKLIST = "checklist"
+INSTALL = "pip install 'planproof[all]'"
 
 # What can be asked for with `--only`, in the order of the report: the plan's five, then the freeze.
 METRICS: Mapping[str, str] = {
@@ -152,6 +153,8 @@ class _Run:
             raise
         except PlanproofError as error:
             return _unknown(metric, error.line(), error.exit_code)
+        except ImportError as error:
+            return _unknown(metric, f"{error}: {INSTALL}", ExitCode.VACUOUS)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not hide the other findings
             return _unknown(metric, f"{type(error).__name__}: {error}", ExitCode.HARNESS)
 

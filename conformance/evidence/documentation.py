@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import griffe
+from typing import TYPE_CHECKING
 
 from conformance.config import Repository
 from conformance.errors import HarnessError, UsageError
@@ -20,6 +19,9 @@ from conformance.metrics.documentation import (
     ExampleResult,
     examples,
 )
+
+if TYPE_CHECKING:
+    import griffe
 
 README = "README.md"
 EXAMPLES_AT_ONCE = 2  # each is a process of its own that mostly imports
@@ -72,12 +74,14 @@ def run_example(example: Example, timeout_s: int) -> ExampleResult:
     return ExampleResult(example, "failed", lines[-1].strip() if lines else "no message")
 
 
-def public_names(package: griffe.Object) -> Iterator[tuple[str, bool]]:
+def public_names(package: "griffe.Object") -> Iterator[tuple[str, bool]]:
     """Yield (place, is documented) for each public module, class, function and method.
 
     A method that overrides a documented one by `@override` needs no words of its own; overloads
     share the words of their implementation.
     """
+    import griffe  # noqa: PLC0415 - an extra
+
     yield package.path, package.has_docstring
     for name, member in package.members.items():
         if name.startswith("_") or member.is_alias or not isinstance(member, griffe.Object):
@@ -88,13 +92,15 @@ def public_names(package: griffe.Object) -> Iterator[tuple[str, bool]]:
             yield f"{member.path} (line {member.lineno})", member.has_docstring
 
 
-def _inherits_words(function: griffe.Function) -> bool:
+def _inherits_words(function: "griffe.Function") -> bool:
     names = {str(decorator.value).rpartition(".")[2] for decorator in function.decorators}
     return bool(names & {"override", "overload"})
 
 
-def _load(repository: Repository, package: str, key: str) -> griffe.Object:
+def _load(repository: Repository, package: str, key: str) -> "griffe.Object":
     """Read a package without importing it."""
+    import griffe  # noqa: PLC0415 - an extra
+
     folder = package_folder(repository.root, package)
     if folder is None:
         raise UsageError(

@@ -90,6 +90,7 @@ def test_in_the_release_profile_the_checklist_decides(repository):
         ({"pairs": _raise(HarnessError("died"))}, "failures", Verdict.UNKNOWN, 3),
         ({"pairs": _raise(LedgerError("stale"))}, "failures", Verdict.UNKNOWN, 5),
         ({"pairs": _raise(ZeroDivisionError("bug"))}, "failures", Verdict.UNKNOWN, 3),
+        ({"pairs": _raise(ImportError("No module named 'x'"))}, "failures", Verdict.UNKNOWN, 4),
         ({"freeze": lambda _: None}, "frozen-legacy", Verdict.UNKNOWN, 4),
         (
             {"freeze": lambda _: FreezeEvidence("m", {"a.py": ("00", "11")})},
