@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from conformance.comparator import Layer
-from conformance.ledger import Decision
+from conformance.ledger import Decision, FaultKind
 from conformance.report import GateReport
 from conformance.scenario import Scenario
+from conformance.verdict import Attribution
+from conformance.verdict import Verdict as DiffVerdict
 
 DIALECT = GenerateJsonSchema.schema_dialect
 Text: TypeAlias = Annotated[str, Field(pattern=r"\S")]
@@ -162,11 +164,105 @@ class LedgerFile(_Closed):
     divergence: list[LedgerEntry] = []
 
 
-def _of(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
-    def schema() -> dict[str, Any]:
-        return model.model_json_schema(by_alias=True, mode="serialization")
+class DiffDivergence(_Closed):
+    """A place where two executors differ; the values are their canonical text."""
 
-    return schema
+    layer: Layer
+    path: str
+    left: Any
+    right: Any
+
+
+class DiffResult(_Closed):
+    """What is known of one scenario after both executors ran it."""
+
+    scenario: str
+    verdict: DiffVerdict
+    attribution: Attribution
+    entry: str | None
+    reason: str
+    layers: dict[Layer, bool]
+    primary: DiffDivergence | None
+
+
+class DiffFirstDifference(_Closed):
+    """The first event in which the runs differ, with the events before it."""
+
+    index: int
+    before: list[str]
+    left: list[str]
+    right: list[str]
+
+
+class DiffSmallest(_Closed):
+    """The smallest scenario that shows a finding."""
+
+    path: str
+    steps: int = Field(ge=0)
+    steps_before: int = Field(ge=0)
+
+
+class DiffFinding(DiffResult):
+    """An unexplained divergence, how to replay it, and a ledger entry to start from."""
+
+    first_difference: DiffFirstDifference | None
+    divergences: list[DiffDivergence]
+    reference: list[DiffDivergence]
+    smallest: DiffSmallest
+    replay: str
+    proposal: str
+
+
+class DiffNormalisation(_Closed):
+    """How many fields each rule touched, and the rules that touched none."""
+
+    version: int
+    rules: dict[str, int]
+    stale: list[str]
+
+
+class DiffLedgerFault(_Closed):
+    """One thing that is wrong with the ledger."""
+
+    entry: str
+    kind: FaultKind
+    message: str
+
+
+class DiffLedger(_Closed):
+    """How often each entry was used, and what is wrong with the file."""
+
+    path: str | None
+    usage: dict[str, int]
+    faults: list[DiffLedgerFault]
+
+
+class DiffDocument(_Closed):
+    """The JSON report of `planproof diff`."""
+
+    schema_: Literal["diff/v1"] = Field(alias="schema")
+    schema_version: Literal[1]
+    left: str
+    right: str
+    store: str
+    strict: bool
+    source: str
+    complete: bool
+    exit_code: int = Field(ge=0, le=5)
+    scenarios: int = Field(ge=0)
+    verdicts: dict[DiffVerdict, int]
+    layers: dict[Layer, int]
+    gating_layers: list[Layer]
+    unpredictable: dict[str, int]
+    normalisation: DiffNormalisation
+    ledger: DiffLedger
+    findings: list[DiffFinding]
+    results: list[DiffResult]
+
+
+def _report() -> dict[str, Any]:
+    """A report is the gate's or that of a comparison; `kind` or `schema` tells them apart."""
+    return TypeAdapter(GateReport | DiffDocument).json_schema(by_alias=True, mode="serialization")
 
 
 def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
@@ -179,7 +275,7 @@ def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
 FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "scenario": _input(Scenario),
     "trace": _input(Trace),
-    "report": _of(GateReport),
+    "report": _report,
     "ledger": _input(LedgerFile),
 }
 

@@ -1,5 +1,6 @@
 """Paired runs: every scenario through both executors, and what that says about failures."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -7,7 +8,8 @@ from conformance.config import ProfileName, Repository
 from conformance.differential import Options, PairResult, examine_all, settle
 from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, judge_uses, read_ledger
 from conformance.metrics.failures import PairEvidence
-from conformance.scenario import read_corpus
+from conformance.normalisation import stale_rules
+from conformance.plan_fault import read_sound_corpus
 from conformance.verdict import Verdict
 
 
@@ -23,7 +25,7 @@ def pairs(repository: Repository, profile: ProfileName) -> PairEvidence:
     path = repository.path(settings.ledger.path) if settings.ledger.path else DEFAULT_LEDGER
     ledger = read_ledger(path, today=datetime.now(UTC).date())
     shipped = [DEFAULT_CORPUS] if settings.corpus.use_shipped else []
-    scenarios = read_corpus([*shipped, *map(repository.path, settings.corpus.paths)])
+    scenarios = read_sound_corpus([*shipped, *map(repository.path, settings.corpus.paths)])
     wanted = settings.profile.named(profile)
     source = f"planproof diff, {len(scenarios)} scenarios"
     if wanted.generated:
@@ -33,15 +35,22 @@ def pairs(repository: Repository, profile: ProfileName) -> PairEvidence:
         scenarios += generate(wanted.generated, wanted.seed)
         source += f" and {wanted.generated} generated from seed {wanted.seed}"
     settled = [settle(result, ledger) for result in examine_all(scenarios, Options())]
+    results = [result for result, _ in settled]
+    complete = settings.corpus.use_shipped
     faults = judge_uses(
         ledger,
         [use for _, use in settled],
         corpus=[scenario.name for scenario in scenarios],
-        complete=settings.corpus.use_shipped,
+        complete=complete,
     )
+    touched = sum((Counter(result.touched) for result in results), Counter[str]())
+    stale = stale_rules(touched) if complete else ()
     return pair_evidence(
-        [result for result, _ in settled],
-        ledger_faults=tuple(fault.line() for fault in faults),
+        results,
+        ledger_faults=(
+            *(fault.line() for fault in faults),
+            *(f"normalisation rule {rule.id} touched nothing" for rule in stale),
+        ),
         source=source,
     )
 

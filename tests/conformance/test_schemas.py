@@ -9,8 +9,13 @@ import jsonschema
 import pytest
 
 from conformance.cli import run
+from conformance.diff_report import DiffReport
+from conformance.differential import Options, judge
 from conformance.errors import LedgerError
-from conformance.ledger import DEFAULT_LEDGER, read_ledger
+from conformance.finding import Finding
+from conformance.ledger import DEFAULT_LEDGER, FaultKind, LedgerFault, read_ledger
+from conformance.reporters import diff_json
+from conformance.scenario import parse_scenario
 from conformance.schemas import FORMATS, schema
 
 TRACES = Path(__file__).parents[1] / "fixtures" / "legacy" / "traces.jsonl"
@@ -66,6 +71,32 @@ def test_recorded_documents_are_accepted(name, file):
     for line in lines:
         document = json.loads(line)
         assert _errors(name, document) == [], document.get("scenario") or document.get("name")
+
+
+def test_the_report_of_a_comparison_is_accepted(tmp_path):
+    scenario = parse_scenario(json.loads(SCENARIOS.read_text("utf-8").split("\n", 1)[0]), "s")
+    left = json.loads(TRACES.read_text("utf-8").split("\n", 1)[0])
+    assert left["scenario"] == scenario.name
+    right = {**left, "executor": "unified", "status": "FAILED"}
+    right["segments"] = [{**left["segments"][-1], "success": False}]
+    result = judge(scenario, left, right)
+    finding = Finding(result, scenario, 1, tmp_path, "planproof diff", "[[divergence]]")
+    fault = LedgerFault("DIV-001", FaultKind.STALE, "agrees now")
+    report = DiffReport(
+        options=Options(),
+        source="here",
+        complete=True,
+        ledger="divergences.toml",
+        results=(result,),
+        findings=(finding,),
+        ledger_faults=(fault,),
+        usage={"DIV-001": 1},
+    )
+    document = json.loads(diff_json.render(report))
+    assert document["findings"]
+    assert document["verdicts"] == {"regression": 1}
+    assert _errors("report", document) == []
+    assert _errors("report", {**document, "verdicts": {"fine": 1}})
 
 
 @pytest.mark.parametrize(
