@@ -46,7 +46,9 @@ class StoreCommand:
     """One command on a key.
 
     `ttl_s` is the TTL that it sets. `existed` says, for a set-if-absent, that the key was there.
-    `further_keys` are those that a script was given beside its first.
+    `further_keys` are those that a script was given beside its first, and `script` its text or
+    digest. A script is recorded as `evalsha` either way: which of the two it takes is the
+    server's memory.
     """
 
     op: str
@@ -55,6 +57,7 @@ class StoreCommand:
     ttl_s: int | None = None
     existed: bool | None = None
     further_keys: Sequence[str] = ()
+    script: str | None = None
 
 
 class StoreLens(Protocol):
@@ -275,7 +278,13 @@ def read_command(args: Sequence[Any]) -> StoreCommand | None:
         if count < 1:
             return None
         key, *further = (_word(name) for name in args[3 : 3 + count])
-        return StoreCommand(op, key, args[3 + count :], further_keys=further)
+        return StoreCommand(
+            op.replace("eval", "evalsha") if op in {"eval", "eval_ro"} else op,
+            key,
+            args[3 + count :],
+            further_keys=further,
+            script=_word(args[1]),
+        )
     key, rest = _word(args[1]), args[2:]
     return StoreCommand(op, key, rest, ttl_s=_ttl_s(op, rest))
 

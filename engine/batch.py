@@ -1,8 +1,9 @@
 """Ready steps carried out at once: intents durable before, results durable after."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.checkpointer import Checkpointer
 from engine.events import Event, EventName
@@ -80,7 +81,7 @@ class BatchRunner:
                     carried.events.append(self._event(EventName.STEP_REPEATED, index))
                 carried.events.append(self._event(EventName.STEP_STARTED, index))
             else:
-                carried.events.append(self._event(EventName.STEP_FAILED, index))
+                carried.events.append(self._result_event(index, intent))
         return intents
 
     async def _run_tools(
@@ -132,6 +133,10 @@ class BatchRunner:
             events=[self._event(_RESULT_EVENTS[finals[index].status], index) for index in indexes],
         )
 
-    def _event(self, name: EventName, index: int) -> Event:
+    def _result_event(self, index: int, state: StepState) -> Event:
+        detail = None if state.error is None else state.error.model_dump()
+        return self._event(_RESULT_EVENTS[state.status], index, detail)
+
+    def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
         step_id = self._progress.step(index).id
-        return self._checkpointer.event(name, step_id=step_id, step_index=index)
+        return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)

@@ -122,10 +122,11 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _check_graph(steps: tuple[Step, ...]) -> None:
     """Demand unique ids, known dependencies, no cycle, and step numbers that agree with it."""
-    position = {step.id: index for index, step in enumerate(steps)}
+    position: dict[str, int] = {}
     for index, step in enumerate(steps):
-        if position[step.id] != index:
+        if position.setdefault(step.id, index) != index:
             raise InvalidPlanError(f"duplicate step id {step.id!r}", path=f"plan.steps[{index}].id")
+    for index, step in enumerate(steps):
         for at, dependency in enumerate(step.dependencies):
             if dependency not in position:
                 raise InvalidPlanError(

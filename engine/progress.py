@@ -8,8 +8,6 @@ from engine.schedule import Frontier, dependency_positions
 from engine.states import StepStatus
 from engine.types.execution import StepState
 
-_RUNNABLE = frozenset({StepStatus.PENDING, StepStatus.IN_PROGRESS, StepStatus.IN_DOUBT})
-
 
 class Progress:
     """Step states by position, which of them are ready, and what they returned. No I/O."""
@@ -53,18 +51,19 @@ class Progress:
 
     def _settle(self) -> None:
         """Walk from the roots over everything that has ended."""
-        while ended := [
-            index for index in self._frontier.ready() if self.states[index].status not in _RUNNABLE
-        ]:
-            for index in ended:
-                self._count(index, self.states[index])
+        found = self._frontier.ready()
+        while found:
+            index = found.pop()
+            found += self._count(index, self.states[index])
 
-    def _count(self, index: int, state: StepState) -> None:
+    def _count(self, index: int, state: StepState) -> list[int]:
+        """Count a step that has ended; return those that became ready by it."""
         if state.status is StepStatus.COMPLETED:
             self.completed += 1
             if state.has_output:
                 self.outputs[self.plan.steps[index].id] = state.output
-            self._frontier.complete(index)
-        elif state.status is StepStatus.FAILED:
+            return self._frontier.complete(index)
+        if state.status is StepStatus.FAILED:
             self.failed += 1
             self._frontier.take(index)
+        return []

@@ -151,3 +151,12 @@ LOAD = """
 return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or '',
         redis.call('HGETALL', KEYS[3])}
 """
+
+BY_NAME = {
+    "begin": BEGIN,
+    "claim": CLAIM,
+    "apply": APPLY,
+    "renew": RENEW,
+    "request_cancel": REQUEST_CANCEL,
+    "load": LOAD,
+}

@@ -13,6 +13,9 @@ def may_retry(policy: RetryPolicy, attempts: int) -> bool:
 
 def backoff_ms(policy: RetryPolicy, attempts: int, fraction: float) -> int:
     """Return the pause after `attempts` calls; `fraction` in [0, 1) draws the jitter."""
-    pause = policy.backoff_ms * policy.multiplier ** (attempts - 1)
+    try:
+        pause = policy.backoff_ms * policy.multiplier ** (attempts - 1)
+    except OverflowError:  # hundreds of attempts; the bound applies long before
+        pause = MAX_BACKOFF_MS if policy.backoff_ms else 0
     bounded: float = min(pause, MAX_BACKOFF_MS)
     return round(bounded * (1 - policy.jitter * fraction))

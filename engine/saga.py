@@ -35,17 +35,12 @@ class SagaOrder:
 
     def wave(self) -> list[int]:
         """Return the steps to undo now, later ones of the plan first; empty at the end."""
-        while True:
-            ready = self._frontier.ready()
-            if not ready:
-                return []
-            idle = [
-                index for index in ready if not awaits_compensation(self._progress.states[index])
-            ]
-            if not idle:
-                return ready[::-1]
-            for index in idle:
-                self._frontier.complete(index)
+        found = self._frontier.ready()
+        while found:
+            index = found.pop()
+            if not awaits_compensation(self._progress.states[index]):
+                found += self._frontier.complete(index)
+        return self._frontier.ready()[::-1]
 
     def settle(self, index: int) -> None:
         """Note that a step of the wave is undone, or has been given up."""

@@ -23,13 +23,16 @@ class Frontier:
         """Note that `node` is not ready any more."""
         self._ready.discard(node)
 
-    def complete(self, node: int) -> None:
-        """Note that `node` is done: its dependants may become ready."""
+    def complete(self, node: int) -> list[int]:
+        """Note that `node` is done; return the dependants that became ready by it."""
         self._ready.discard(node)
+        freed: list[int] = []
         for dependant in self._dependants[node]:
             self._blockers[dependant] -= 1
             if self._blockers[dependant] == 0:
-                self._ready.add(dependant)
+                freed.append(dependant)
+        self._ready.update(freed)
+        return freed
 
 
 def dependency_positions(

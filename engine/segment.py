@@ -302,4 +302,5 @@ class Segment:
             waiting_for=waiting_for,
             compensated_steps=compensated(self.progress),
             uncompensated_steps=uncompensated(self.progress),
+            steps=tuple(self.progress.states),
         )

@@ -318,6 +318,7 @@ def recorded_result(state: ExecutionState) -> ExecutionResult:
         error=state.error,
         compensated_steps=compensated(progress),
         uncompensated_steps=uncompensated(progress),
+        steps=state.steps,
     )
 
 

@@ -98,6 +98,7 @@ class ExecutionResult(ExecutionRecord):
         due_at_ms: when a resume is due, in epoch milliseconds.
         compensated_steps: steps whose effects were undone.
         uncompensated_steps: steps whose effects remain although they should not.
+        steps: every step's state, in the plan's order, outputs included.
     """
 
     execution_id: str
@@ -115,6 +116,7 @@ class ExecutionResult(ExecutionRecord):
     waiting_for: PendingConfirmation | None = None
     compensated_steps: tuple[str, ...] = ()
     uncompensated_steps: tuple[str, ...] = ()
+    steps: tuple[StepState, ...] = ()
 
 
 class SingleStepResult(ExecutionRecord):
