@@ -4,25 +4,33 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.metrics.size import import_closure
 from conformance.report import Finding, Verdict
 
 METRIC = "frozen-legacy"
 MANIFEST = "frozen.sha256"
+EXECUTOR = "durable_execution"  # the module that the frozen ones exist for
 
 
 @dataclass(frozen=True, slots=True)
 class FreezeEvidence:
-    """What the manifest lists and what lies beside it. `digests` maps a name to (listed, found)."""
+    """What the manifest lists and what lies beside it.
+
+    `digests` maps a name to (listed, found); `unlisted` are modules that the executor imports and
+    that the manifest leaves out.
+    """
 
     manifest: str
     digests: dict[str, tuple[str, str | None]]
     malformed: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
 
 def read_freeze(folder: Path) -> FreezeEvidence | None:
     """Return the manifest in `folder` (the format of `sha256sum`) beside the files' own digests.
 
-    None if there is no manifest.
+    None if there is no manifest. Taking a line out of the manifest does not thaw a module: all that
+    the executor imports has to be listed.
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
@@ -40,7 +48,10 @@ def read_freeze(folder: Path) -> FreezeEvidence | None:
         file = _listed_file(folder, name)
         found = hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else None
         digests[name] = (listed.lower(), found)
-    return FreezeEvidence(str(manifest), digests, tuple(malformed))
+    listed_files = {_listed_file(folder, name) for name in digests}
+    frozen = import_closure(folder, f"{folder.name}.{EXECUTOR}").values()
+    unlisted = [file.name for file in frozen if file not in listed_files]
+    return FreezeEvidence(str(manifest), digests, tuple(malformed), tuple(unlisted))
 
 
 def judge(evidence: FreezeEvidence | None) -> Finding:

@@ -44,6 +44,14 @@ def test_a_removed_file_is_missed(folder):
     assert judge(read_freeze(folder)).reason == "changed or missing: a.py"
 
 
+def test_a_module_that_the_executor_imports_has_to_be_listed(folder):
+    (folder / "durable_execution.py").write_text("from legacy import a, c\n")
+    (folder / "c.py").write_text("x = 1\n")
+    finding = judge(read_freeze(folder))
+    assert finding.verdict is Verdict.MISSED
+    assert finding.reason == "not in the manifest: c.py, durable_execution.py"
+
+
 def test_a_malformed_line_is_missed_and_named(folder):
     with (folder / "frozen.sha256").open("a") as file:
         file.write("abc  c.py\n")
