@@ -13,8 +13,15 @@ from typing import Any, TypeAlias
 from conformance.comparator import Divergence, canonical
 from conformance.normalisation import IdBinding
 from conformance.observation import SKIP_RECORD, Observation, StepOutcome
-from conformance.plan_fault import plan_fault
-from conformance.reference_rules import FORBIDDEN_TOOL, is_booking, is_recoverable
+from conformance.plan_fault import graph_fault, plan_fault
+from conformance.reference_rules import (
+    FIRST_SERVER_CODE,
+    FORBIDDEN_TOOL,
+    LEGACY_HTTP_CODES,
+    http_code,
+    is_booking,
+    is_recoverable,
+)
 from conformance.scenario import CallOperation, Execute, Outcome, PatchState, Resume, Run, Scenario
 
 Facts: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -22,7 +29,7 @@ Facts: TypeAlias = Mapping[str, Mapping[str, Any]]
 _OF_A_RUN = {
     "end": "how the run ended, finely: completed, false_success, step_failure, deadlock, "
     "negative_deadlock, memory_error, event_error, failed, compensated, compensation_failed, "
-    "stuck, no_checkpoint, yielded, waiting, refused, threw, threw_terminal, threw_memory, "
+    "type_error, stuck, no_checkpoint, yielded, waiting, refused, threw, threw_terminal, threw_memory, "
     "crashed, nothing",
     "terminal": "the class of the end (layer L0)",
     "success": "the success flag of the last result, or none",
@@ -34,6 +41,20 @@ _OF_A_RUN = {
     "calls": "number of tool calls",
     "repeats": "number of calls beyond the first with the same tool and parameters",
     "partials": "number of segments that ended before the plan did",
+}
+CAUSES: Mapping[str, str] = {
+    "refused": "only unified refuses the plan",
+    "accepted": "only legacy refuses the plan",
+    "waiting": "unified waits for a person",
+    "replanned": "one execution is started with two plans",
+    "booking_name": "legacy takes a tool for a booking that is none",
+    "booking_fields": "legacy misses a field of a booking that is there",
+    "save": "legacy fails a step because a write of its own failed",
+    "sign": "legacy fails a step because a status update could not be signed",
+    "retry": "unified follows the step's retry policy",
+    "recovery": "unified follows more of the model's answers",
+    "recovery_code": "unified recognises more server errors",
+    "undo": "unified undoes a step",
 }
 FACTS: Mapping[str, Mapping[str, str]] = {
     "scenario": {
@@ -52,6 +73,7 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "disallowed_tool": "whether a tool is not among the plan's allowed_tools",
         "duplicate_ids": "whether two steps share an id",
         "malformed": "whether the plan breaks the plan schema (its size left out)",
+        "hides_steps": "whether a step is listed before one that is in an earlier layer",
     },
     "legacy": _OF_A_RUN,
     "unified": _OF_A_RUN,
@@ -60,8 +82,8 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "path": "what differs",
         "left": "its value on the left",
         "right": "its value on the right",
-        "cause": "what is behind it, where a single step shows that: booking_name, "
-        "booking_fields, save, sign, retry, recovery, undo; else empty",
+        "cause": "the first cause that applies, or empty: "
+        + "; ".join(f"{cause}: {meaning}" for cause, meaning in CAUSES.items()),
     },
 }
 
@@ -111,14 +133,32 @@ def _of_scenario(scenario: Scenario) -> dict[str, Any]:
         and any(step.get("tool_name") not in allowed for step in steps),
         "duplicate_ids": len(set(map(str, ids))) < len(ids),
         "malformed": plan_fault(scenario.plan) is not None,
+        "hides_steps": _hides_steps(scenario),
     }
+
+
+def _hides_steps(scenario: Scenario) -> bool:
+    """Whether the legacy start index can move past a step that is not ready yet."""
+    if graph_fault(scenario.plan) is not None:
+        return False
+    steps = _steps(scenario)
+    dependencies = {step["id"]: step.get("dependencies", []) for step in steps}
+    layer: dict[str, int] = {}
+    for step in sorted(steps, key=lambda step: int(step.get("step_number", 0))):
+        layer[step["id"]] = 1 + max((layer[d] for d in dependencies[step["id"]]), default=0)
+    listed = [layer[step["id"]] for step in steps]
+    return listed != sorted(listed)
+
+
+def _replans(scenario: Scenario) -> bool:
+    return any(op.plan is not None and op.plan != scenario.plan for op in _calls(scenario))
 
 
 def _drive(scenario: Scenario, calls: list[CallOperation]) -> str:
     starts = [op for op in calls if not isinstance(op, Resume)]
     if any(op.crash_after_ms is not None or op.crash_after_write is not None for op in calls):
         return "crash"
-    if any(op.plan is not None and op.plan != scenario.plan for op in calls):
+    if _replans(scenario):
         return "replan"
     if len({op.execution_id or scenario.execution_id for op in calls}) > 1:
         return "other_execution"
@@ -148,22 +188,35 @@ def _of_run(run: Observation) -> dict[str, Any]:
 def _cause(
     scenario: Scenario, left: Observation, right: Observation, divergence: Divergence
 ) -> str:
-    """Return what one step's records say is behind a divergence, or an empty string."""
+    """Return the first cause of `CAUSES` that applies, or an empty string."""
+    if right.end == "refused" and left.end != "refused":
+        return "refused"
+    if left.end == "refused" and right.end != "refused":
+        return "accepted"
+    if right.end == "waiting":
+        return "waiting"
+    if _replans(scenario):
+        return "replanned"
     names = IdBinding(scenario)
-    for step in _steps(scenario):
-        name = names.name(str(step.get("id")))
-        one, other = left.steps.get(name), right.steps.get(name)
-        if one is None or one.status != "failed" or other is None or other.status == "failed":
-            continue
-        if cause := _lost_step(step, one, other):
-            return cause
+    pairs = [
+        (step, left.steps.get(name), right.steps.get(name))
+        for step in _steps(scenario)
+        for name in [names.name(str(step.get("id")))]
+    ]
+    lost = (
+        _lost_step(step, one, other)
+        for step, one, other in pairs
+        if one is not None and other is not None and one.status == "failed"
+        # A step that fails later and for another reason was lost here as well.
+        if (other.status, other.code, other.message) != (one.status, one.code, one.message)
+    )
+    if cause := next(filter(None, lost), ""):
+        return cause
     if divergence.layer == "L2" and divergence.path.startswith("calls["):
         return _effect(scenario, divergence)
     if divergence.layer in {"L1", "L3"}:
-        differs = next(
-            (s for s in _steps(scenario) if names.name(str(s.get("id"))) in divergence.path), None
-        )
-        if differs is not None and _asks_model(scenario, str(differs.get("tool_name"))):
+        named = (s for s in _steps(scenario) if names.name(str(s.get("id"))) in divergence.path)
+        if any(_asks_model(scenario, str(step.get("tool_name"))) for step in named):
             return "recovery"
     return ""
 
@@ -174,7 +227,7 @@ def _lost_step(step: Mapping[str, Any], left: StepOutcome, right: StepOutcome) -
     if left.code == "VALIDATION_FAILED" and message.startswith("Missing required booking"):
         return "booking_fields" if is_booking(str(step.get("tool_name"))) else "booking_name"
     if left.code in {"STEP_EXECUTION_FAILED", "UNKNOWN_ERROR"}:
-        if message == "[object Object]":
+        if message in {"[object Object]", "redis unavailable"}:
             return "save"
         if message.removeprefix("Error: ") == "realtime unavailable":
             return "sign"
@@ -182,9 +235,12 @@ def _lost_step(step: Mapping[str, Any], left: StepOutcome, right: StepOutcome) -
         return ""
     if right.attempts > 1:
         return "retry"
-    failed = Outcome(success=False, error=message)
-    is_asked = left.code in {"TOOL_EXECUTION_FAILED", "TOOL_VALIDATION_FAILED"}
-    return "recovery" if is_asked and is_recoverable(failed) else ""
+    if left.code not in {"TOOL_EXECUTION_FAILED", "TOOL_VALIDATION_FAILED"}:
+        return ""
+    if not is_recoverable(Outcome(success=False, error=message)):
+        return ""
+    is_seen = (http_code(message, LEGACY_HTTP_CODES) or 0) >= FIRST_SERVER_CODE
+    return "recovery" if is_seen else "recovery_code"
 
 
 def _effect(scenario: Scenario, divergence: Divergence) -> str:

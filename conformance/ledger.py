@@ -115,11 +115,15 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Use:
-    """What one scenario made of the ledger: the entries that explain its primary divergence."""
+    """What one scenario made of the ledger: the entries that explain its primary divergence.
+
+    A scenario that could not be `judged` (its harness failed) says nothing about an example.
+    """
 
     scenario: str
     entries: tuple[str, ...] = ()
     faults: tuple[LedgerFault, ...] = field(default=())
+    judged: bool = True
 
 
 def read_ledger(path: Path, *, today: date, corpus: Path = DEFAULT_CORPUS) -> Ledger:
@@ -182,10 +186,11 @@ def judge_uses(
         for use in uses
         if len(use.entries) > 1
     ]
-    explained = {use.scenario: use.entries for use in uses}
+    explained = {use.scenario: use.entries for use in uses if use.judged}
+    unjudged = {use.scenario for use in uses if not use.judged}
     counts = Counter(entry for use in uses for entry in use.entries)
     for entry in ledger.entries:
-        if complete:
+        if complete and entry.example_name not in unjudged:
             faults += _stale(entry, names, explained)
         share = counts[entry.id] / len(names) if names else 0.0
         if len(names) >= MIN_SHARE_CORPUS and share > entry.max_share:

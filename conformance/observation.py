@@ -85,6 +85,7 @@ _FAILED_ENDS = (
     (re.compile(r"Execution deadlock: "), "deadlock"),
     (re.compile(r"^\[object Object\]$"), "memory_error"),
     (re.compile(r"realtime unavailable"), "event_error"),
+    (re.compile(r"^Cannot read properties of "), "type_error"),
 )
 
 
@@ -156,7 +157,8 @@ def observe(trace: Mapping[str, Any], scenario: Scenario) -> Observation:
     missing = {"executor", "calls", "segments", "status", "steps"} - set(trace)
     if missing:
         raise HarnessError(f"the trace lacks {', '.join(sorted(missing))}", place=place)
-    reader = _Reader(trace, Normaliser(scenario), STATUS_MEANINGS.get(name, _all()), place)
+    meanings = STATUS_MEANINGS.get(name, _all())
+    reader = _Reader(trace, Normaliser(scenario), meanings, place, scenario.execution_id)
     terminal, end, refusal = reader.end()
     steps = reader.steps()
     normaliser = reader.normaliser
@@ -225,6 +227,7 @@ class _Reader:
     normaliser: Normaliser
     meanings: Mapping[str, str]
     place: str
+    execution_id: str
 
     @property
     def last(self) -> Mapping[str, Any]:
@@ -283,7 +286,9 @@ class _Reader:
         end = next((end for pattern, end in _THREW_ENDS if pattern.search(message)), "threw")
         # Without a checkpoint an execution that is under way can never be continued either.
         is_stuck = end == "stuck" or (
-            end == "no_checkpoint" and self.trace["status"] == "EXECUTING"
+            end == "no_checkpoint"
+            and self.trace["status"] == "EXECUTING"
+            and self.execution_id in message
         )
         return Terminal.STUCK if is_stuck else Terminal.THREW, end, None
 

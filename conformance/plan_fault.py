@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from conformance.errors import UsageError
 from conformance.scenario import Execute, Run, Scenario, read_scenarios
@@ -19,7 +20,9 @@ SCHEMA_TAG = "schema"  # scenarios that are about refused plans carry it
 _ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z")
 
-_Check = Callable[[Any], str | None]
+MAX_DECLARED_STEPS = 100  # what `constraints.max_steps` may say at most
+
+_Check: TypeAlias = Callable[[Any], str | None]
 
 
 def _is_int(value: Any) -> bool:
@@ -58,71 +61,103 @@ def _positive(value: Any) -> str | None:
     return None if _is_int(value) and value > 0 else f"must be an integer > 0, is {value!r}"
 
 
-_PLAN_REQUIRED: dict[str, _Check] = {"id": _identifier, "intent_id": _identifier}
-_PLAN_OPTIONAL: dict[str, _Check] = {
+def _limit(value: Any) -> str | None:
+    if _is_int(value) and 0 < value <= MAX_DECLARED_STEPS:
+        return None
+    return f"must be an integer from 1 to {MAX_DECLARED_STEPS}, is {value!r}"
+
+
+def _texts(value: Any) -> str | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return None
+    return f"must be a list of strings, is {value!r}"
+
+
+def _list(value: Any) -> str | None:
+    return None if isinstance(value, list) else f"must be a list, is {value!r}"
+
+
+# What the plan schema of production demands of each record, and what it allows to be absent.
+_PLAN: dict[str, _Check] = {
+    "id": _identifier,
+    "intent_id": _identifier,
+    "steps": _list,
     "constraints": _mapping,
     "metadata": _mapping,
     "summary": _text,
 }
-_STEP_REQUIRED: dict[str, _Check] = {
+_STEP: dict[str, _Check] = {
     "id": _identifier,
     "step_number": _count,
     "tool_name": _text,
     "parameters": _mapping,
+    "description": _text,
 }
 _STEP_OPTIONAL: dict[str, _Check] = {
-    "description": _text,
+    "dependencies": _list,
+    "tool_version": _text,
     "requires_confirmation": _boolean,
     "timeout_ms": _positive,
+    "estimated_tokens": _count,
+    "retry_policy": _mapping,
+}
+_RETRY_OPTIONAL: dict[str, _Check] = {"max_attempts": _positive, "backoff_ms": _count}
+_CONSTRAINTS: dict[str, _Check] = {
+    "max_steps": _limit,
+    "max_total_tokens": _positive,
+    "max_execution_time_ms": _positive,
+}
+_CONSTRAINTS_OPTIONAL: dict[str, _Check] = {
+    "allowed_tools": _texts,
+    "require_confirmation_for": _texts,
+}
+_METADATA: dict[str, _Check] = {
+    "version": _text,
+    "created_at": _timestamp,
+    "planning_model_id": _text,
+    "estimated_total_tokens": _count,
+    "estimated_latency_ms": _count,
 }
 
 
 def _fields(
-    record: Mapping[str, Any], required: Mapping[str, _Check], optional: Mapping[str, _Check]
-) -> Iterator[tuple[str, str]]:
+    record: Any,
+    path: str,
+    required: Mapping[str, _Check],
+    optional: Mapping[str, _Check] = MappingProxyType({}),
+) -> Iterator[str]:
+    if not isinstance(record, Mapping):
+        yield f"{path or '(plan)'}: must be an object, is {record!r}"
+        return
+    prefix = f"{path}." if path else ""
     for name, check in required.items():
         if name not in record:
-            yield name, "is missing"
+            yield f"{prefix}{name}: is missing"
         elif fault := check(record[name]):
-            yield name, fault
+            yield f"{prefix}{name}: {fault}"
     for name, check in optional.items():
         if name in record and (fault := check(record[name])):
-            yield name, fault
+            yield f"{prefix}{name}: {fault}"
 
 
-def _step_faults(step: Any, path: str) -> Iterator[str]:
-    if not isinstance(step, Mapping):
-        yield f"{path}: must be an object, is {step!r}"
-        return
-    for name, fault in _fields(step, _STEP_REQUIRED, _STEP_OPTIONAL):
-        yield f"{path}.{name}: {fault}"
-    dependencies = step.get("dependencies", [])
-    if not isinstance(dependencies, list):
-        yield f"{path}.dependencies: must be a list, is {dependencies!r}"
-        return
-    for position, dependency in enumerate(dependencies):
-        if (wrong := _identifier(dependency)) is not None:
-            yield f"{path}.dependencies[{position}]: {wrong}"
+def _shape_faults(plan: Any) -> Iterator[str]:
+    """Yield the faults of the plan's own fields, then those inside its records."""
+    yield from _fields(plan, "", _PLAN)
+    for position, step in enumerate(plan["steps"]):
+        path = f"steps[{position}]"
+        yield from _fields(step, path, _STEP, _STEP_OPTIONAL)
+        for index, dependency in enumerate(step.get("dependencies", [])):
+            if fault := _identifier(dependency):
+                yield f"{path}.dependencies[{index}]: {fault}"
+        yield from _fields(
+            step.get("retry_policy", {}), f"{path}.retry_policy", {}, _RETRY_OPTIONAL
+        )
+    yield from _fields(plan["constraints"], "constraints", _CONSTRAINTS, _CONSTRAINTS_OPTIONAL)
+    yield from _fields(plan["metadata"], "metadata", _METADATA)
 
 
-def _shape_faults(plan: Mapping[str, Any]) -> Iterator[str]:
-    for name, fault in _fields(plan, _PLAN_REQUIRED, {}):
-        yield f"{name}: {fault}"
-    steps = plan.get("steps")
-    if not isinstance(steps, list):
-        yield "steps: must be a list"
-        return
-    for position, step in enumerate(steps):
-        yield from _step_faults(step, f"steps[{position}]")
-    for name, fault in _fields(plan, {}, _PLAN_OPTIONAL):
-        yield f"{name}: {fault}"
-    metadata = plan.get("metadata")
-    if isinstance(metadata, Mapping):
-        for name, fault in _fields(metadata, {}, {"created_at": _timestamp}):
-            yield f"metadata.{name}: {fault}"
-
-
-def _graph_faults(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _graph_faults(plan: Mapping[str, Any]) -> Iterator[str]:
+    steps = plan["steps"]
     numbers: dict[str, int] = {}
     for position, step in enumerate(steps):
         if step["id"] in numbers:
@@ -150,16 +185,28 @@ def plan_fault(plan: Any) -> str | None:
 
     Lower step numbers for dependencies make the graph acyclic, so no separate search is needed.
     """
-    if not isinstance(plan, Mapping):
-        return f"(plan): must be an object, is {plan!r}"
-    shape = next(_shape_faults(plan), None)
-    return shape if shape is not None else next(_graph_faults(plan["steps"]), None)
+    return next(chain(_shape_faults(plan), _graph_faults(plan)), None)
+
+
+def graph_fault(plan: Mapping[str, Any]) -> str | None:
+    """Return the first fault of the steps and their graph alone: what no executor can carry out.
+
+    Ids of any form, any number of steps, and plans without the planner's own fields are sound.
+    """
+    faults = (
+        fault
+        for position, step in enumerate(plan["steps"])
+        for fault in _fields(step, f"steps[{position}]", {"tool_name": _text}, _STEP_OPTIONAL)
+    )
+    return next(chain(faults, _graph_faults(plan)), None)
 
 
 def scenario_plan_fault(scenario: Scenario) -> str | None:
     """Return the first fault in any plan of `scenario`; None for one that is about validation."""
     if SCHEMA_TAG in scenario.tags:
         return None
+    if fault := _identifier(scenario.execution_id):
+        return f"execution_id: {fault}"
     plans = {"plan": scenario.plan} | {
         f"driver[{position}].plan": operation.plan
         for position, operation in enumerate(scenario.driver)

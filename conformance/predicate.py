@@ -30,6 +30,7 @@ NEUTRAL: Facts = {
         "disallowed_tool": False,
         "duplicate_ids": False,
         "malformed": False,
+        "hides_steps": False,
     },
     **{
         side: {

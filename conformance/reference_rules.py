@@ -6,11 +6,11 @@ with an executor: two readings of one rule are the point of a third oracle.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.plan_fault import plan_fault
+from conformance.plan_fault import graph_fault
 from conformance.scenario import Outcome, Scenario
 
 FORBIDDEN_TOOL = "export_data"  # may not depend on any step: data would leave after a read
@@ -22,13 +22,15 @@ _BOOKING = {
     "partySize": ("partySize", "party_size"),
     "startTime": ("startTime", "start_time", "time"),
 }
-# The first occurrence of each, in this order; the first number in 400..599 counts. The last four
-# lines are spellings that the legacy recogniser misses.
-_HTTP_CODES = (
+# The first occurrence of each, in this order; the first number in 400..599 counts.
+LEGACY_HTTP_CODES = (
     r"([0-9]{3})\s+(?:Bad|Unauthorized|Forbidden|Not|Error|Server)",
     r"status\s*(?:code)?\s*:?\s*([0-9]{3})",
     r"HTTP\s*([0-9]{3})",
     r"error\s*([0-9]{3})",
+)
+_HTTP_CODES = (
+    *LEGACY_HTTP_CODES,  # and the spellings that those miss
     r"\bHTTP/[0-9.]+\s+([0-9]{3})\b",
     r"\berror(?:\s+code)?\s*[:=]?\s*([0-9]{3})\b",
     r"\bHTTP[\s_-]+([0-9]{3})\b",
@@ -62,9 +64,32 @@ def ended(outcome: Outcome, attempts: int) -> StepPrediction:
     return StepPrediction("failed", None, code, message, attempts)
 
 
+def rejected(message: str, attempts: int) -> StepPrediction:
+    """Return how a step ends whose parameters may not be sent."""
+    return StepPrediction("failed", None, "VALIDATION_FAILED", message, attempts)
+
+
+def backoff_ms(policy: Mapping[str, Any], attempts: int) -> int:
+    """Return the pause after `attempts` calls: doubled each time."""
+    pause_ms: int = policy.get("backoff_ms", 0)
+    return pause_ms << (attempts - 1)
+
+
+def ancestors(plan: Mapping[str, Any], step: str) -> set[str]:
+    """Return all steps that `step` depends on, directly or through others."""
+    dependencies = {item["id"]: item.get("dependencies", []) for item in plan["steps"]}
+    found: set[str] = set()
+    left = list(dependencies[step])
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += dependencies[name]
+    return found
+
+
 def is_refused(plan: Mapping[str, Any]) -> bool:
     """Whether the plan is malformed or breaks the default safety policy."""
-    if plan_fault(plan) is not None:
+    if graph_fault(plan) is not None:
         return True
     allowed = plan.get("constraints", {}).get("allowed_tools")
     return any(
@@ -85,9 +110,9 @@ def needs_confirmation(plan: Mapping[str, Any], step: Mapping[str, Any]) -> bool
     return bool(step.get("requires_confirmation")) or step["tool_name"] in tools
 
 
-def http_code(error: str) -> int | None:
+def http_code(error: str, patterns: Sequence[str] = _HTTP_CODES) -> int | None:
     """Return the HTTP code (400..599) that an error message speaks of, or None."""
-    found = (re.search(pattern, error, re.IGNORECASE) for pattern in _HTTP_CODES)
+    found = (re.search(pattern, error, re.IGNORECASE) for pattern in patterns)
     codes = (int(match[1]) for match in found if match)
     return next((code for code in codes if FIRST_HTTP_CODE <= code <= LAST_HTTP_CODE), None)
 

@@ -1,0 +1,196 @@
+"""`planproof diff`: run scenarios through two executors and judge every divergence."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from conformance.diff_report import DiffReport
+from conformance.differential import Options, PairResult, examine_all, settle
+from conformance.errors import UsageError, VacuousError
+from conformance.finding import DEFAULT_FOLDER, collect
+from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, Ledger, judge_uses, read_ledger
+from conformance.normalisation import stale_rules
+from conformance.plan_fault import read_sound_corpus
+from conformance.reporters import diff_console, diff_json
+from conformance.scenario import Scenario
+from conformance.subject import find_subject
+from conformance.verdict import Verdict
+
+_Item = TypeVar("_Item")
+
+
+@click.command(name="diff")
+@click.option(
+    "--scenarios",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A scenario file (.json, .jsonl) or a folder of them; may be repeated.",
+)
+@click.option("--generated", type=click.IntRange(min=0), help="Compare so many generated ones.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of generated scenarios.")
+@click.option(
+    "--ledger", type=click.Path(path_type=Path), default=DEFAULT_LEDGER, help="Ledger file."
+)
+@click.option("--empty-ledger", is_flag=True, help="Explain nothing: show every divergence.")
+@click.option("--strict", is_flag=True, help="Segments, events and updates (L5) gate as well.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per CPU.")
+@click.option("--left", default="legacy", show_default=True, help="Executor to compare with.")
+@click.option("--right", default="unified", show_default=True, help="Executor that is judged.")
+@click.option("--store", default="fake", show_default=True, help="`fake`, or a Redis URL.")
+@click.option(
+    "--findings",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="Folder for the smallest scenario of each unexplained divergence.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    show_default=True,
+    help="How the report is written.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+def command(
+    *,
+    scenarios: tuple[Path, ...],
+    generated: int | None,
+    seed: int,
+    ledger: Path,
+    empty_ledger: bool,
+    strict: bool,
+    jobs: int | None,
+    left: str,
+    right: str,
+    store: str,
+    findings: Path,
+    format_: str,
+    output: Path | None,
+) -> int:
+    """Run scenarios through both executors and judge every divergence.
+
+    Without --scenarios and --generated the shipped corpus is compared, and only then are ledger
+    entries that stand for nothing any more found out.
+    """
+    if output is not None:
+        _check_writable(output)
+    for name in (left, right):
+        find_subject(name)
+    options = Options(left=left, right=right, store=store, strict=strict)
+    accepted = Ledger() if empty_ledger else read_ledger(ledger, today=_today())
+    corpus, source = _corpus(scenarios, generated, seed)
+    complete = not scenarios and generated is None and (left, right) == ("legacy", "unified")
+    report = _compare(
+        corpus, options, accepted, jobs=jobs, findings=findings, source=source, complete=complete
+    )
+    _write(report, format_, output)
+    return int(report.exit_code)
+
+
+def _compare(
+    corpus: list[Scenario],
+    options: Options,
+    ledger: Ledger,
+    *,
+    jobs: int | None,
+    findings: Path,
+    source: str,
+    complete: bool,
+) -> DiffReport:
+    workers = jobs if options.store == "fake" else 1  # one server has one database
+    with _progress(examine_all(corpus, options, jobs=workers), len(corpus), "comparing") as done:
+        settled = [settle(result, ledger) for result in done]
+    results = [result for result, _ in settled]
+    uses = [use for _, use in settled]
+    unexplained = _unexplained(corpus, results)
+    with _progress(unexplained, len(unexplained), "shrinking") as pairs:
+        found = collect(pairs, options=options, ledger=ledger, folder=findings, today=_today())
+    names = [scenario.name for scenario in corpus]
+    touched = sum((Counter(result.touched) for result in results), Counter[str]())
+    return DiffReport(
+        options=options,
+        source=source,
+        complete=complete,
+        ledger=None if ledger.path is None else str(ledger.path),
+        results=tuple(results),
+        findings=tuple(found),
+        ledger_faults=tuple(judge_uses(ledger, uses, corpus=names, complete=complete)),
+        stale_rules=tuple(stale_rules(touched)) if complete else (),
+        usage=Counter(entry for use in uses for entry in use.entries),
+    )
+
+
+def _today() -> date:
+    return datetime.now(tz=UTC).date()
+
+
+def _corpus(
+    paths: tuple[Path, ...], generated: int | None, seed: int
+) -> tuple[list[Scenario], str]:
+    scenarios: list[Scenario] = []
+    sources: list[str] = []
+    if paths or generated is None:
+        given = paths or (DEFAULT_CORPUS,)
+        scenarios += read_sound_corpus(given)
+        sources.append(", ".join(map(str, given)) if paths else "the shipped corpus")
+    if generated is not None:
+        from conformance.generation import generate  # noqa: PLC0415 - Hypothesis is slow to load
+
+        scenarios += generate(generated, seed)
+        sources.append(f"generation (seed {seed})")
+    if not scenarios:
+        raise VacuousError("there is no scenario to compare")
+    return scenarios, " and ".join(sources)
+
+
+def _unexplained(
+    corpus: list[Scenario], results: list[PairResult]
+) -> list[tuple[Scenario, PairResult]]:
+    """Return what needs a person: everything red that a smaller scenario can show."""
+    return [
+        (scenario, result)
+        for scenario, result in zip(corpus, results, strict=True)
+        if result.verdict is Verdict.REGRESSION
+    ]
+
+
+def _check_writable(output: Path) -> None:
+    """Fail before the long run and not after it."""
+    folder = output.parent
+    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError("the report cannot be written there", place=str(output))
+
+
+@contextmanager
+def _progress(items: Iterable[_Item], total: int, what: str) -> Iterator[Iterable[_Item]]:
+    """Show a progress bar on standard error while the items are used, if a person looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal or not total:
+        yield items
+        return
+    yield track(items, description=what, total=total, console=console, transient=True)
+
+
+def _write(report: DiffReport, format_: str, output: Path | None) -> None:
+    if format_ == "json":
+        text = diff_json.render(report)
+    else:
+        console = Console()
+        colour = output is None and console.is_terminal and not console.no_color
+        text = diff_console.render(report, colour=colour)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, "utf-8")
+        sys.stdout.write(diff_console.verdict_line(report) + "\n")

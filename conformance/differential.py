@@ -1,0 +1,234 @@
+"""Run one scenario through two executors and judge what differs.
+
+`judge` is a pure function of two traces; `examine` is the rim that makes the traces. Whether a
+divergence is accepted is decided afterwards by `settle`, so that workers need no ledger.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+from conformance.comparator import (
+    Divergence,
+    EventDifference,
+    Layer,
+    compare,
+    compare_with_reference,
+    first_difference,
+    primary,
+)
+from conformance.errors import HarnessError, PlanproofError
+from conformance.facts import Facts, facts
+from conformance.ledger import Ledger, Use
+from conformance.observation import Observation, expected, observe
+from conformance.reference_model import Prediction, Unpredictable, predict
+from conformance.scenario import Scenario
+from conformance.verdict import Attribution, Verdict
+
+# Below this many scenarios starting worker processes costs more than it saves.
+MIN_PARALLEL = 24
+_CHUNK = 4  # scenarios per task: long enough to amortise the hand-over, short enough to balance
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a comparison is made; picklable, the same for every scenario of a run."""
+
+    left: str = "legacy"
+    right: str = "unified"
+    store: str = "fake"
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What is known about one scenario after both executors ran it.
+
+    Attributes:
+        verdict: before `settle`, a divergence counts as a regression.
+        reference: where the right executor is not what the reference model says.
+        reason: why the reference model cannot predict, or why the scenario could not be judged.
+        touched: fields that each normalisation rule touched, both sides together.
+        entry: the ledger entry that accepts the divergence.
+    """
+
+    scenario: str
+    verdict: Verdict
+    attribution: Attribution = Attribution.NONE
+    divergences: tuple[Divergence, ...] = ()
+    primary: Divergence | None = None
+    reference: tuple[Divergence, ...] = ()
+    difference: EventDifference | None = None
+    facts: Facts | None = None
+    reason: str = ""
+    touched: Mapping[str, int] = field(default_factory=dict)
+    entry: str | None = None
+
+    @property
+    def layers(self) -> dict[Layer, bool]:
+        """For each layer, whether the executors agree on it."""
+        differing = {divergence.layer for divergence in self.divergences}
+        return {layer: layer not in differing for layer in Layer}
+
+    @property
+    def shown(self) -> Divergence | None:
+        """The divergence that leads a report: between the executors, else with the model."""
+        return self.primary or next(iter(self.reference), None)
+
+
+def judge(
+    scenario: Scenario,
+    left_trace: Mapping[str, Any],
+    right_trace: Mapping[str, Any],
+    *,
+    strict: bool = False,
+) -> PairResult:
+    """Compare two traces of one scenario and attribute what differs. Pure.
+
+    Raises:
+        HarnessError: a trace is malformed or has a status that no map declares.
+    """
+    left, right = observe(left_trace, scenario), observe(right_trace, scenario)
+    divergences = compare(left, right, scenario)
+    first = primary(divergences, strict=strict)
+    prediction = predict(scenario)
+    attribution, reference = _attribute(scenario, prediction, left, right, first)
+    is_wrong = first is not None or attribution is Attribution.ORACLE_DISAGREES
+    return PairResult(
+        scenario=scenario.name,
+        verdict=Verdict.REGRESSION if is_wrong else Verdict.PASS,
+        attribution=attribution,
+        divergences=divergences,
+        primary=first,
+        reference=reference,
+        difference=first_difference(left, right) if first is not None else None,
+        facts=facts(scenario, left, right, first) if first is not None else None,
+        reason=prediction.reason if isinstance(prediction, Unpredictable) else "",
+        touched=_sum(left.touched, right.touched),
+    )
+
+
+def _attribute(
+    scenario: Scenario,
+    prediction: Prediction | Unpredictable,
+    left: Observation,
+    right: Observation,
+    first: Divergence | None,
+) -> tuple[Attribution, tuple[Divergence, ...]]:
+    """Say who is wrong, and where the right executor leaves the reference model."""
+    if isinstance(prediction, Unpredictable):
+        return Attribution.UNATTRIBUTED, ()
+    model = expected(prediction, scenario)
+    against = partial(
+        compare_with_reference,
+        model,
+        scenario=scenario,
+        calls=prediction.calls,
+        at_least_once=prediction.at_least_once,
+    )
+    wrong_left, wrong_right = against(left), against(right)
+    if not wrong_right:
+        return (Attribution.LEFT_WRONG if first else Attribution.NONE), ()
+    if first is None:
+        return Attribution.ORACLE_DISAGREES, wrong_right
+    return (Attribution.BOTH_WRONG if wrong_left else Attribution.RIGHT_WRONG), wrong_right
+
+
+def settle(result: PairResult, ledger: Ledger) -> tuple[PairResult, Use]:
+    """Apply the ledger to one result.
+
+    An entry accepts a divergence only if the reference model agrees with the right executor in
+    full: a defect that hides behind an accepted divergence stays a regression.
+    """
+    judged = result.verdict in {Verdict.PASS, Verdict.REGRESSION}
+    if result.primary is None or result.facts is None:
+        return result, Use(result.scenario, judged=judged)
+    entries, faults = ledger.explain(result.facts)
+    use = Use(result.scenario, tuple(entry.id for entry in entries), tuple(faults))
+    if not entries:
+        return result, use
+    verdict = {
+        Attribution.LEFT_WRONG: Verdict.LEDGERED,
+        Attribution.UNATTRIBUTED: Verdict.UNTESTABLE,
+    }.get(result.attribution, Verdict.REGRESSION)
+    return replace(result, verdict=verdict, entry=entries[0].id), use
+
+
+def examine(scenario: Scenario, options: Options) -> PairResult:
+    """Run `scenario` through both executors, each twice, and judge the traces.
+
+    A scenario that an executor refuses to run is untestable; whatever else goes wrong is told as
+    a fault of the harness, never as an outcome.
+    """
+    try:
+        traces = [_twice(scenario, subject, options) for subject in (options.left, options.right)]
+        noisy = [
+            subject
+            for subject, (one, other) in zip((options.left, options.right), traces, strict=True)
+            if one != other
+        ]
+        if noisy:
+            reason = f"two runs of {' and of '.join(noisy)} differ"
+            return PairResult(scenario.name, Verdict.NONDETERMINISTIC, reason=reason)
+        left, right = (json.loads(one) for one, _ in traces)
+        return judge(scenario, left, right, strict=options.strict)
+    except HarnessError as error:
+        return PairResult(scenario.name, Verdict.HARNESS_ERROR, reason=error.line())
+    except PlanproofError as error:
+        return PairResult(scenario.name, Verdict.UNTESTABLE, reason=error.line())
+    except Exception as error:  # noqa: BLE001 - one scenario may not end the run of all others
+        reason = f"{type(error).__name__}: {error}"
+        return PairResult(scenario.name, Verdict.HARNESS_ERROR, reason=reason)
+
+
+def examine_once(scenario: Scenario, options: Options) -> PairResult:
+    """Run `scenario` through both executors once; for shrinking what was examined before."""
+    left, right = (_trace(scenario, name, options) for name in (options.left, options.right))
+    return judge(scenario, json.loads(left), json.loads(right), strict=options.strict)
+
+
+def examine_all(
+    scenarios: Sequence[Scenario],
+    options: Options,
+    *,
+    jobs: int | None = None,
+    examiner: Callable[[Scenario, Options], PairResult] = examine,
+) -> Iterator[PairResult]:
+    """Yield a result for each scenario, in order; large corpora use `jobs` processes.
+
+    Raises:
+        HarnessError: a worker process died.
+    """
+    workers = min(jobs or os.cpu_count() or 1, len(scenarios))
+    if workers <= 1 or len(scenarios) < MIN_PARALLEL:
+        yield from (examiner(scenario, options) for scenario in scenarios)
+        return
+    # Spawned, so that no thread or open store of this process is inherited.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(examiner, scenarios, repeat(options), chunksize=_CHUNK)
+        except BrokenProcessPool:
+            raise HarnessError("a worker process died while it compared executors") from None
+
+
+def _twice(scenario: Scenario, subject: str, options: Options) -> tuple[str, str]:
+    return _trace(scenario, subject, options), _trace(scenario, subject, options)
+
+
+def _trace(scenario: Scenario, subject: str, options: Options) -> str:
+    from conformance.runner import run_scenario  # noqa: PLC0415 - executors are loaded when used
+
+    trace = run_scenario(scenario, subject, store=options.store)
+    return json.dumps(trace, sort_keys=True)
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}
