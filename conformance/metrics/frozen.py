@@ -60,10 +60,10 @@ def judge(evidence: FreezeEvidence | None) -> Finding:
         return _finding(Verdict.UNKNOWN, "no frozen file", (), "there is no manifest to check")
     changed = [name for name, (listed, found) in evidence.digests.items() if listed != found]
     total = len(evidence.digests)
-    if changed or evidence.malformed:
-        reason = (
-            f"changed or missing: {', '.join(changed)}" if changed else "malformed manifest line"
-        )
+    if changed or evidence.malformed or evidence.unlisted:
+        faults = {"changed or missing": changed, "not in the manifest": evidence.unlisted}
+        reasons = [f"{fault}: {', '.join(names)}" for fault, names in faults.items() if names]
+        reason = "; ".join(reasons) or "malformed manifest line"
         places = (*evidence.malformed, *(f"{evidence.manifest}: {name}" for name in changed))
         return _finding(Verdict.MISSED, f"{len(changed)} of {total} files changed", places, reason)
     return _finding(Verdict.MET, f"{total} of {total} files unchanged", (evidence.manifest,), "")
