@@ -35,7 +35,10 @@ def engine_size(repository: Repository) -> SizeEvidence:
         UsageError: there is no such module or file.
     """
     configured = repository.settings.size.workflow_machine
-    place = f"{repository.file}: tool.planproof.size.workflow_machine"
+    missing = UsageError(
+        f"tool.planproof.size.workflow_machine: there is no module or file {configured!r}",
+        place=str(repository.file),
+    )
     if configured.endswith(".py"):
         file = repository.path(configured)
         folder, module = _enclosing_package(file)
@@ -44,10 +47,10 @@ def engine_size(repository: Repository) -> SizeEvidence:
         package, *rest = configured.split(".")
         found = _folder_with(repository.root, package, Path(*rest).with_suffix(".py"))
         if found is None:
-            raise UsageError(f"there is no module {configured!r}", place=place)
+            raise missing
         folder, file = found, found.joinpath(*rest).with_suffix(".py")
     if not file.is_file():
-        raise UsageError(f"{file} is not a file", place=place)
+        raise missing
     closure = import_closure(folder, module)
     return SizeEvidence(
         path=repository.shown(file),

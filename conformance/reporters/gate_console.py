@@ -60,6 +60,7 @@ def _table(title: str, findings: tuple[Finding, ...]) -> Table:
         title_justify="left",
         title_style="bold",
         expand=True,
+        show_header=False,
         show_lines=False,
         box=None,
     )
