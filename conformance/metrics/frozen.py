@@ -49,8 +49,9 @@ def read_freeze(folder: Path) -> FreezeEvidence | None:
         found = hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else None
         digests[name] = (listed.lower(), found)
     listed_files = {_listed_file(folder, name) for name in digests}
-    frozen = import_closure(folder, f"{folder.name}.{EXECUTOR}").values()
-    unlisted = [file.name for file in frozen if file not in listed_files]
+    needed = import_closure(folder, f"{folder.name}.{EXECUTOR}")
+    needed.pop(folder.name, None)  # the package itself is the front, which may change
+    unlisted = [file.name for file in needed.values() if file not in listed_files]
     return FreezeEvidence(str(manifest), digests, tuple(malformed), tuple(unlisted))
 
 
@@ -65,7 +66,8 @@ def judge(evidence: FreezeEvidence | None) -> Finding:
         reasons = [f"{fault}: {', '.join(names)}" for fault, names in faults.items() if names]
         reason = "; ".join(reasons) or "malformed manifest line"
         places = (*evidence.malformed, *(f"{evidence.manifest}: {name}" for name in changed))
-        return _finding(Verdict.MISSED, f"{len(changed)} of {total} files changed", places, reason)
+        figure = f"{len(changed)} of {total} files changed, {len(evidence.unlisted)} unlisted"
+        return _finding(Verdict.MISSED, figure, places or (evidence.manifest,), reason)
     return _finding(Verdict.MET, f"{total} of {total} files unchanged", (evidence.manifest,), "")
 
 
