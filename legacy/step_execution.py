@@ -171,7 +171,8 @@ class StepRun:
                 await self._update("completed", f"Completed {self._label} (after retry)")
                 return self._completed(second, latency_ms)
             # Quirk 41: the error of a failing retry is hidden behind the first one.
-        await self._update("failed", f"Failed: {error}")
+        shown = "Unknown error" if result.error is None else result.error
+        await self._update("failed", f"Failed: {shown}")
         return self._failed(
             error_codes.tool_failure_code(error),
             error or "Unknown tool execution error",

@@ -265,14 +265,17 @@ def test_answers_are_counted_over_all_steps_and_the_last_repeats():
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "message"),
+    ("error", "code", "message", "update"),
     [
-        ("", "TOOL_EXECUTION_FAILED", "Unknown tool execution error"),
-        ("INVALID parameters: q", "TOOL_VALIDATION_FAILED", "INVALID parameters: q"),
+        ("", "TOOL_EXECUTION_FAILED", "Unknown tool execution error", "Failed: "),
+        (None, "TOOL_EXECUTION_FAILED", "Unknown tool execution error", "Failed: Unknown error"),
+        ("INVALID parameters: q", "TOOL_VALIDATION_FAILED", "INVALID parameters: q", None),
     ],
 )
-def test_the_code_and_message_of_a_failure(error, code, message):
+def test_the_code_and_message_of_a_failure(error, code, message, update):
     trace = _trace(ScenarioBuilder("x").step("a").tool("a", fails(error)))
+    assert trace["step_updates"][-1]["message"] == (update or f"Failed: {error}")
+    assert trace["trace_entries"][0].get("error") == error
     assert trace["steps"][0]["error_code"] == code
     assert trace["steps"][0]["error_message"] == message
 
