@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from typing_extensions import override
+
 MANIFEST = Path(__file__).with_name("frozen.sha256")
 
 
@@ -19,6 +21,7 @@ class Difference:
     file: str
     kind: Literal["changed", "missing"]
 
+    @override
     def __str__(self) -> str:
         return f"{self.file} is {self.kind}"
 
