@@ -1,9 +1,8 @@
 """Ready steps carried out at once: intents durable before, results durable after."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from engine.checkpointer import Checkpointer
 from engine.events import Event, EventName
@@ -16,7 +15,16 @@ _RESULT_EVENTS = {
     StepStatus.COMPLETED: EventName.STEP_COMPLETED,
     StepStatus.FAILED: EventName.STEP_FAILED,
     StepStatus.PENDING: EventName.STEP_DEFERRED,
+    StepStatus.IN_DOUBT: EventName.STEP_IN_DOUBT,
 }
+
+
+def result_event(checkpointer: Checkpointer, index: int, state: StepState) -> Event:
+    """Return the event that tells how a step ended, with its error."""
+    detail = None if state.error is None else state.error.model_dump()
+    return checkpointer.event(
+        _RESULT_EVENTS[state.status], step_id=state.id, step_index=index, detail=detail
+    )
 
 
 @dataclass(slots=True)
@@ -130,13 +138,12 @@ class BatchRunner:
     def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
         return Changes(
             steps={index: finals[index] for index in indexes},
-            events=[self._event(_RESULT_EVENTS[finals[index].status], index) for index in indexes],
+            events=[self._result_event(index, finals[index]) for index in indexes],
         )
 
     def _result_event(self, index: int, state: StepState) -> Event:
-        detail = None if state.error is None else state.error.model_dump()
-        return self._event(_RESULT_EVENTS[state.status], index, detail)
+        return result_event(self._checkpointer, index, state)
 
-    def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
+    def _event(self, name: EventName, index: int) -> Event:
         step_id = self._progress.step(index).id
-        return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)
+        return self._checkpointer.event(name, step_id=step_id, step_index=index)

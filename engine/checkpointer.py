@@ -34,6 +34,7 @@ class Checkpointer:
         self._clock = clock
         self._ids = ids
         self._lease_ms = lease_ms
+        self._renewed_ms = clock.monotonic_ms()
         self._listeners = listeners
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
@@ -84,13 +85,30 @@ class Checkpointer:
     async def keep_lease(self) -> None:
         """Renew the lease until cancelled; run it beside the tools.
 
+        Renewals are counted from the last one, not from this call, so that many short calls are
+        no reason to lose the lease. One that fails is tried again while the lease lasts.
+
         Raises:
             engine.errors.LeaseLostError: another process took over.
-            engine.errors.StoreUnavailableError: the store cannot be reached.
+            engine.errors.StoreUnavailableError: the store was away until the lease ran out.
         """
+        term_ms = self._lease_ms / LEASE_RENEWALS_PER_TERM
+        next_ms = self._renewed_ms + term_ms
         while True:
-            await self._clock.sleep_ms(self._lease_ms / LEASE_RENEWALS_PER_TERM)
-            await self._store.renew(self._lease, self._lease_ms)
+            await self._clock.sleep_ms(max(0, next_ms - self._clock.monotonic_ms()))
+            asked_ms = self._clock.monotonic_ms()
+            try:
+                await self._store.renew(self._lease, self._lease_ms)
+            except StoreUnavailableError:
+                next_ms = asked_ms + term_ms / LEASE_RENEWALS_PER_TERM
+                if next_ms >= self._renewed_ms + self._lease_ms:
+                    raise
+            except LeaseLostError:
+                self._tell(self.event(EventName.LEASE_LOST))
+                raise
+            else:
+                self._renewed_ms = asked_ms
+                next_ms = asked_ms + term_ms
 
     def event(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import CheckpointCorruptError, UnknownVersionError
+from engine.errors import CheckpointCorruptError, InvalidPlanError, UnknownVersionError
 from engine.plan import Plan
 from engine.states import ExecutionStatus
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
@@ -60,7 +60,7 @@ def decode_plan(execution_id: str, text: str) -> Plan:
     """
     try:
         return Plan.model_validate_json(text)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, InvalidPlanError) as error:
         raise _corrupt(execution_id, "plan", error) from None
 
 

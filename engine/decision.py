@@ -8,6 +8,9 @@ from engine.progress import Progress
 from engine.states import StepStatus
 from engine.types.execution import YieldReason
 
+Cause: TypeAlias = Literal["failed", "cancelled", "timeout"]
+_IN_PROGRESS = StepStatus.IN_PROGRESS
+
 
 @dataclass(frozen=True, slots=True)
 class RunBatch:
@@ -25,7 +28,7 @@ class Complete:
 class RollBack:
     """Undo what has been done."""
 
-    cause: Literal["failed", "cancelled", "timeout"]
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,11 @@ def decide(progress: Progress, moment: Moment) -> Action:
     """Return the next action. Finished work is completed before any budget is looked at."""
     if progress.finished:
         return Complete()
-    if moment.cancel_requested:
-        return RollBack("cancelled")
-    if progress.failed:
-        return RollBack("failed")
-    if moment.timed_out:
-        return RollBack("timeout")
+    cause = _rollback_cause(progress, moment)
+    if cause is not None:
+        # What a dead process had begun may have happened; only its result tells how to undo it.
+        begun = [at for at in progress.ready() if progress.states[at].status is _IN_PROGRESS]
+        return RunBatch(begun) if begun else RollBack(cause)
     if moment.yield_requested:
         return Yield(YieldReason.REQUESTED)
     if moment.budget_left_ms is not None and moment.budget_left_ms <= 0:
@@ -90,6 +92,14 @@ def decide(progress: Progress, moment: Moment) -> Action:
     if runnable:
         return RunBatch(runnable)
     return _wait(progress, ready, moment)
+
+
+def _rollback_cause(progress: Progress, moment: Moment) -> Cause | None:
+    if moment.cancel_requested:
+        return "cancelled"
+    if progress.failed:
+        return "failed"
+    return "timeout" if moment.timed_out else None
 
 
 def needs_confirmation(progress: Progress, index: int) -> bool:

@@ -10,7 +10,7 @@ RESUME_DELAY_MS = 2_000
 """A yielded execution is due again after this: long enough for the yielding process to end."""
 
 LEASE_MS = 30_000
-"""A lease runs out after this without renewal: three renewals may be lost before it does."""
+"""A lease runs out after this without renewal: an outage of most of it is survived."""
 
 LEASE_RENEWALS_PER_TERM = 3
 """Renewals within one lease term while tools run."""

@@ -9,13 +9,16 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.errors import InvalidPlanError
+from engine.json_form import JsonObject
 from engine.limits import DEFAULT_TIMEOUT_MS
 
 
 class PlanRecord(BaseModel):
     """Base of the plan's records: frozen; unknown keys are kept out, as the old schema did."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", protected_namespaces=(), ser_json_inf_nan="constants"
+    )
 
 
 class RetryPolicy(PlanRecord):
@@ -38,7 +41,7 @@ class Compensation(PlanRecord):
     """The call that undoes a completed step."""
 
     tool_name: str = Field(min_length=1)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: JsonObject = Field(default_factory=dict)
 
 
 class Step(PlanRecord):
@@ -48,7 +51,7 @@ class Step(PlanRecord):
     step_number: int | None = Field(default=None, ge=0)
     tool_name: str = Field(min_length=1)
     tool_version: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: JsonObject = Field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
     description: str = ""
     requires_confirmation: bool = False
@@ -80,7 +83,7 @@ class Plan(PlanRecord):
     intent_id: str | None = None
     steps: tuple[Step, ...] = ()
     constraints: Constraints = Constraints()
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: JsonObject = Field(default_factory=dict)
     summary: str = ""
 
     @model_validator(mode="after")

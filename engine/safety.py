@@ -66,12 +66,26 @@ class SafetyPolicy:
             fault = self.parameter_fault(step.tool_name, step.parameters)
             if fault is not None:
                 raise SafetyViolationError(f"plan.steps[{index}].parameters: {fault}")
+            self._check_compensation(step, allowed, f"plan.steps[{index}].compensation")
         for sequence in self.sequences:
             _check_sequence(plan.steps, sequence)
         for rule in self.rules:
             reason = rule(plan)
             if reason is not None:
                 raise SafetyViolationError(f"plan: {reason}")
+
+    def _check_compensation(self, step: Step, allowed: Sequence[str] | None, place: str) -> None:
+        """Hold the undoing call of a plan to the same rules: it is a call like any other."""
+        undo = step.compensation
+        if undo is None:
+            return
+        if allowed is not None and undo.tool_name not in allowed:
+            raise SafetyViolationError(
+                f"{place}: {undo.tool_name!r} is not among the plan's allowed_tools"
+            )
+        fault = self.parameter_fault(undo.tool_name, undo.parameters)
+        if fault is not None:
+            raise SafetyViolationError(f"{place}: {fault}")
 
     def parameter_fault(self, tool_name: str, parameters: Mapping[str, Any]) -> str | None:
         """Return which limit the parameters of a call break, or None."""
@@ -88,7 +102,7 @@ class SafetyPolicy:
 
 def _check_sequence(steps: Sequence[Step], sequence: ForbiddenSequence) -> None:
     """Walk the DAG once, carrying along whether a step has `first` among its ancestors."""
-    if all(step.tool_name != sequence.then for step in steps):
+    if all(sequence.then not in _tool_names(step) for step in steps):
         return
     position = {step.id: index for index, step in enumerate(steps)}
     tainted: dict[int, bool] = {}
@@ -106,8 +120,18 @@ def _check_sequence(steps: Sequence[Step], sequence: ForbiddenSequence) -> None:
                 tainted[at] or sequence.first in (ANY_TOOL, steps[at].tool_name) for at in before
             )
     for index, step in enumerate(steps):
-        if step.tool_name == sequence.then and tainted[index]:
-            raise SafetyViolationError(
-                f"plan.steps[{index}]: {sequence.first!r} before {sequence.then!r} is forbidden: "
-                f"{sequence.reason}"
-            )
+        own, undo = _tool_names(step)
+        if own == sequence.then and tainted[index]:
+            place = f"plan.steps[{index}]"
+        elif undo == sequence.then and (tainted[index] or sequence.first in (ANY_TOOL, own)):
+            place = f"plan.steps[{index}].compensation"
+        else:
+            continue
+        raise SafetyViolationError(
+            f"{place}: {sequence.first!r} before {sequence.then!r} is forbidden: {sequence.reason}"
+        )
+
+
+def _tool_names(step: Step) -> tuple[str, str | None]:
+    """Return the step's tool, and the one that undoes it, which runs after it."""
+    return step.tool_name, None if step.compensation is None else step.compensation.tool_name

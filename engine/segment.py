@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
 from engine import codec
-from engine.batch import BatchRunner, Changes
+from engine.batch import BatchRunner, Changes, result_event
 from engine.checkpointer import Checkpointer
 from engine.clock import Clock
 from engine.decision import (
@@ -41,6 +41,10 @@ STEP_FAILED = ErrorInfo(code="STEP_FAILED", message="One or more steps failed")
 TIMED_OUT = ErrorInfo(
     code="EXECUTION_TIMEOUT", message="The plan's max_execution_time_ms has passed"
 )
+_CAUSES: Mapping[str, Literal["cancelled", "timeout"]] = {
+    "CANCELLED": "cancelled",
+    TIMED_OUT.code: "timeout",
+}
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ class Segment:
         for index, state in states.items():
             self.progress.apply(index, state)
             self._changes.steps[index] = state
+            self._changes.events.append(result_event(self._checkpointer, index, state))
 
     async def drive(self) -> ExecutionResult:
         """Act until the execution has ended, yields, or waits for a person."""
@@ -99,12 +104,16 @@ class Segment:
             if isinstance(action, RunBatch):
                 await self.run_batch(action.indexes)
             elif isinstance(action, Sleep):
+                await self._write_results()
                 await self._clock.sleep_ms(action.until_ms - self._clock.now_ms())
             else:
                 return await self.end(action)
 
     def next_action(self) -> Action:
-        """Return what `drive` would do now."""
+        """Return what `drive` would do now. A rollback that has begun is never left again."""
+        if self._status is ExecutionStatus.COMPENSATING:
+            code = self._state.error.code if self._state.error else ""
+            return RollBack(_CAUSES.get(code, "failed"))
         return decide(self.progress, self._moment())
 
     async def run_batch(self, indexes: Sequence[int]) -> None:
@@ -112,6 +121,14 @@ class Segment:
         threshold_ms = self._settings.checkpoint_threshold_ms
         until_ms = None if threshold_ms is None else self._started_ms + threshold_ms
         self._changes = await self._batches.run(indexes, self._changes, until_ms=until_ms)
+
+    async def _write_results(self) -> None:
+        """Make durable what has ended before waiting, so that a crash does not repeat it."""
+        if self._changes.steps:
+            changes, self._changes = self._changes, Changes()
+            await self._checkpointer.commit(
+                steps=changes.steps, events=changes.events, head=changes.head
+            )
 
     async def end(self, action: Complete | RollBack | Yield | AwaitPerson) -> ExecutionResult:
         """End the segment as `action` says."""

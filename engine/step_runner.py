@@ -1,15 +1,13 @@
 """One step, from its parameters to its final state: retries, recovery and failover included."""
 
-import asyncio
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
-
 from engine.clock import Clock
 from engine.error_recovery import CallAgain, ErrorRecovery, FailedCall
-from engine.errors import EngineError, StoreUnavailableError, UnresolvableReferenceError
+from engine.errors import UnresolvableReferenceError
 from engine.failover import (
     AlternativeParameters,
     AlternativeTool,
@@ -20,6 +18,8 @@ from engine.failover import (
     classify,
 )
 from engine.identity import IdSource, idempotency_key
+from engine.invocation import Answer, invoke
+from engine.json_form import durable_form
 from engine.limits import DEFAULT_TIMEOUT_MS
 from engine.parameters import BOOKING, RequiredParameters, apply_aliases, describe_faults
 from engine.plan import Compensation, Step
@@ -28,6 +28,7 @@ from engine.safety import SafetyPolicy
 from engine.settings import WorkflowSettings
 from engine.states import StepStatus
 from engine.tools import (
+    EffectSemantics,
     ParameterValidator,
     ToolCall,
     ToolCatalog,
@@ -37,9 +38,6 @@ from engine.tools import (
 )
 from engine.types.execution import ErrorInfo, StepState
 from engine.utils.execution_utils import resolve_step_parameters
-
-ABORTED = "AbortError: cancelled"
-NO_MESSAGE = "Unknown tool execution error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +55,6 @@ class Toolbox:
     def definition(self, tool_name: str) -> ToolDefinition | None:
         """Return what is known of a tool."""
         return self.catalog.definition(tool_name) if self.catalog is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How one call ended."""
-
-    result: ToolResult
-    raised: bool = False
-    aborted: bool = False
-    code: str = ""
-    tool_name: str = ""
-
-    def error(self) -> ErrorInfo:
-        """Return the error of a failed call under its code."""
-        message = self.result.error
-        if self.code:
-            return ErrorInfo(code=self.code, message=message)
-        if self.raised:
-            return ErrorInfo(code="STEP_EXECUTION_FAILED", message=message)
-        if "invalid parameters" in message.lower():
-            return ErrorInfo(code="TOOL_VALIDATION_FAILED", message=message)
-        return ErrorInfo(code="TOOL_EXECUTION_FAILED", message=message or NO_MESSAGE)
 
 
 class StepRunner:
@@ -133,8 +109,9 @@ class StepRunner:
     ) -> StepState:
         """Call the tool of an intended step until it succeeds or nothing more may be tried.
 
-        Returns the completed or failed state, or the pending state with `retry_at_ms` when the
-        next call is due after `until_ms` (monotonic milliseconds).
+        Returns the completed or failed state; or the pending state with `retry_at_ms` when the
+        next call is due after `until_ms` (monotonic milliseconds); or the state in doubt, when a
+        tool that must not be called twice has raised or was aborted.
         """
         policy = step.retry_policy or NO_RETRY
         parameters = state.input or {}
@@ -142,6 +119,9 @@ class StepRunner:
             answer = await self._call(step, step.tool_name, parameters, state.attempts)
             if answer.result.success:
                 return self._completed(step, state, answer, parameters)
+            if answer.unknown and self._at_most_once(step.tool_name):
+                doubt = {"status": StepStatus.IN_DOUBT, "error": answer.error()}
+                return state.model_copy(update=doubt)
             if not may_retry(policy, state.attempts):
                 break
             pause_ms = backoff_ms(policy, state.attempts, self._ids.fraction())
@@ -152,19 +132,31 @@ class StepRunner:
             state = state.model_copy(update={"attempts": state.attempts + 1})
         return await self._rescue(step, state, answer, outputs, known)
 
-    async def call_compensation(self, step_id: str, compensation: Compensation) -> Answer:
+    async def call_compensation(
+        self, step_id: str, compensation: Compensation, attempt: int
+    ) -> Answer:
         """Call an undoing tool once; its key is the step's own, marked as compensation."""
         key = idempotency_key(self._execution_id, step_id) + ":compensation"
         call = ToolCall(
             execution_id=self._execution_id,
             step_id=step_id,
             tool_name=compensation.tool_name,
-            parameters=compensation.parameters,
+            parameters=deepcopy(compensation.parameters),
             timeout_ms=self._settings.step_abort_ms or DEFAULT_TIMEOUT_MS,
             idempotency_key=key,
-            attempt=1,
+            attempt=attempt,
         )
         return await self._answer(call, self._settings.step_abort_ms)
+
+    def found(self, step: Step, state: StepState, result: ToolResult) -> StepState:
+        """Return the state of a step whose effect a lookup has found."""
+        return self._completed(
+            step, state, Answer(result, tool_name=step.tool_name), state.input or {}
+        )
+
+    def _at_most_once(self, tool_name: str) -> bool:
+        definition = self._toolbox.definition(tool_name)
+        return definition is not None and definition.effects is EffectSemantics.AT_MOST_ONCE
 
     def _prepare(
         self,
@@ -188,7 +180,10 @@ class StepRunner:
 
     def _fault(self, tool_name: str, parameters: Mapping[str, Any]) -> ErrorInfo | None:
         if self._toolbox.validator is not None:
-            faults = self._toolbox.validator.validate(tool_name, parameters)
+            try:
+                faults = self._toolbox.validator.validate(tool_name, parameters)
+            except Exception as error:  # noqa: BLE001 - as if the tool had raised it
+                return ErrorInfo(code="STEP_EXECUTION_FAILED", message=str(error))
             if faults:
                 return ErrorInfo(code="VALIDATION_FAILED", message=describe_faults(faults))
         for rule in self._toolbox.required:
@@ -214,7 +209,7 @@ class StepRunner:
             execution_id=self._execution_id,
             step_id=step.id,
             tool_name=tool_name,
-            parameters=dict(parameters),
+            parameters=deepcopy(dict(parameters)),
             timeout_ms=step.timeout_ms,
             idempotency_key=idempotency_key(self._execution_id, step.id),
             attempt=attempt,
@@ -227,37 +222,7 @@ class StepRunner:
         return min((bound for bound in bounds if bound is not None), default=None)
 
     async def _answer(self, call: ToolCall, abort_ms: int | None) -> Answer:
-        """Make one call, cancelled after `abort_ms`. A tool that ends all the same is heard."""
-        aborted = False
-        task: asyncio.Future[ToolResult]
-
-        def abort() -> None:
-            nonlocal aborted
-            aborted = True
-            task.cancel()
-
-        timer = None if abort_ms is None else self._clock.call_later_ms(abort_ms, abort)
-        task = asyncio.ensure_future(self._toolbox.tools.execute(call))
-        try:
-            result = await task
-        except asyncio.CancelledError:
-            outer = asyncio.current_task()
-            if not aborted or (outer is not None and outer.cancelling()):
-                raise
-            return Answer(
-                ToolResult.failed(ABORTED), raised=True, aborted=True, tool_name=call.tool_name
-            )
-        except EngineError as error:
-            failure = ToolResult.failed(error.message)
-            if isinstance(error, StoreUnavailableError):
-                raise
-            return Answer(failure, raised=True, code=error.code, tool_name=call.tool_name)
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is the step's failure
-            return Answer(ToolResult.failed(str(error)), raised=True, tool_name=call.tool_name)
-        finally:
-            if timer is not None:
-                timer.cancel()
-        return Answer(result, aborted=aborted, tool_name=call.tool_name)
+        return await invoke(self._toolbox.tools, call, clock=self._clock, abort_ms=abort_ms)
 
     async def _rescue(
         self,
@@ -334,10 +299,15 @@ class StepRunner:
     ) -> StepState:
         result = answer.result
         try:
-            output = to_jsonable_python(result.output)
-        except (PydanticSerializationError, ValueError) as error:
+            output = durable_form(result.output)
+        except ValueError as error:
             message = f"the tool's output is no JSON value: {str(error).splitlines()[0]}"
             return self._failed(state, ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message))
+        try:
+            compensation = self._compensation(step, answer, parameters)
+        except Exception as error:  # noqa: BLE001 - code of the tool's owner; see the message
+            message = f"the step ran, but its compensation cannot be built: {error!r}"
+            return self._failed(state, ErrorInfo(code="STEP_EXECUTION_FAILED", message=message))
         now_ms = self._clock.now_ms()
         return state.model_copy(
             update={
@@ -348,7 +318,7 @@ class StepRunner:
                 "error": None,
                 "completed_at_ms": now_ms,
                 "latency_ms": now_ms - (state.started_at_ms or now_ms),
-                "compensation": self._compensation(step, answer, parameters),
+                "compensation": compensation,
             }
         )
 
@@ -365,7 +335,7 @@ class StepRunner:
             return None
         outputs = {step.id: answer.result.output}
         resolved = resolve_step_parameters(step.compensation.parameters, outputs)
-        return step.compensation.model_copy(update={"parameters": resolved})
+        return Compensation(tool_name=step.compensation.tool_name, parameters=resolved)
 
     def _failed(self, state: StepState, error: ErrorInfo) -> StepState:
         now_ms = self._clock.now_ms()

@@ -193,13 +193,18 @@ class WorkflowMachine:
         Raises:
             engine.errors.ConfirmationError: it does not wait for this step and token.
         """
-        claimed = await self._claim()
-        waiting = claimed.state.waiting_for
+        refusal = ConfirmationError(
+            f"execution {self.execution_id} does not wait for {step_id!r} with this token"
+        )
+        # Asked first without a lease: a wrong decision must not keep anybody from working.
+        if not _waits_for(await self.get_state(), step_id, token):
+            raise refusal
+        claimed = await self._store.claim(self.execution_id, self._owner, self._settings.lease_ms)
         checkpointer = self._checkpointer(claimed)
-        if waiting is None or (waiting.step_id, waiting.token) != (step_id, token):
-            if claimed.state.status is ExecutionStatus.AWAITING_CONFIRMATION:
-                await checkpointer.commit(due="remove", release=True)
-            raise ConfirmationError(f"execution {self.execution_id} does not wait for {step_id!r}")
+        if not _waits_for(claimed.state, step_id, token):
+            if not is_terminal(claimed.state.status):
+                await checkpointer.commit(due=DueAt(self._clock.now_ms()), release=True)
+            raise refusal
         index = [step.id for step in claimed.state.plan.steps].index(step_id)
         state = claimed.state.steps[index]
         decided: dict[str, Any] = {"confirmed": True, "status": StepStatus.PENDING}
@@ -280,17 +285,18 @@ class WorkflowMachine:
     async def _segment(self, claimed: Claimed) -> Segment:
         self._control.yield_requested = False
         intent = claimed.state.intent or {}
+        runner = StepRunner(
+            self.execution_id,
+            self._toolbox,
+            clock=self._clock,
+            ids=self._ids,
+            settings=self._settings,
+            intent_type=str(intent["type"]) if "type" in intent else None,
+        )
         segment = Segment(
             claimed.state,
             self._checkpointer(claimed),
-            StepRunner(
-                self.execution_id,
-                self._toolbox,
-                clock=self._clock,
-                ids=self._ids,
-                settings=self._settings,
-                intent_type=str(intent["type"]) if "type" in intent else None,
-            ),
+            runner,
             clock=self._clock,
             ids=self._ids,
             settings=self._settings,
@@ -298,7 +304,9 @@ class WorkflowMachine:
         )
         segment.open(created=claimed.created)
         if not claimed.created:
-            segment.settle(await reconcile(self.execution_id, segment.progress, self._toolbox))
+            segment.settle(
+                await reconcile(self.execution_id, segment.progress, self._toolbox, runner)
+            )
         return segment
 
 
@@ -320,6 +328,11 @@ def recorded_result(state: ExecutionState) -> ExecutionResult:
         uncompensated_steps=uncompensated(progress),
         steps=state.steps,
     )
+
+
+def _waits_for(state: ExecutionState, step_id: str, token: str) -> bool:
+    waiting = state.waiting_for
+    return waiting is not None and (waiting.step_id, waiting.token) == (step_id, token)
 
 
 def _single_result(

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.json_form import StorableText
 from engine.plan import Compensation, Plan
 from engine.states import CompensationStatus, ExecutionStatus, StepStatus
 
@@ -13,14 +14,14 @@ from engine.states import CompensationStatus, ExecutionStatus, StepStatus
 class ExecutionRecord(BaseModel):
     """Base of what a caller may see: frozen, `snake_case`, a stable JSON form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class ErrorInfo(ExecutionRecord):
     """Why a step or an execution failed: a stable code and a message."""
 
     code: str
-    message: str
+    message: StorableText
 
 
 class StepState(ExecutionRecord):

@@ -1,0 +1,88 @@
+"""One call of a tool: bounded in time, whatever the tool does."""
+
+import asyncio
+from dataclasses import dataclass
+
+from engine.clock import Clock
+from engine.errors import EngineError, StoreUnavailableError
+from engine.tools import ToolCall, ToolExecutor, ToolResult
+from engine.types.execution import ErrorInfo
+
+ABORTED = "AbortError: cancelled"
+NO_MESSAGE = "Unknown tool execution error"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one call ended."""
+
+    result: ToolResult
+    raised: bool = False
+    aborted: bool = False
+    code: str = ""
+    tool_name: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody can tell if the effect happened: an exception, but none of ours."""
+        return self.raised and not self.code
+
+    def error(self) -> ErrorInfo:
+        """Return the error of a failed call under its code."""
+        message = self.result.error
+        if self.code:
+            return ErrorInfo(code=self.code, message=message)
+        if self.raised:
+            return ErrorInfo(code="STEP_EXECUTION_FAILED", message=message)
+        if "invalid parameters" in message.lower():
+            return ErrorInfo(code="TOOL_VALIDATION_FAILED", message=message)
+        return ErrorInfo(code="TOOL_EXECUTION_FAILED", message=message or NO_MESSAGE)
+
+
+async def invoke(
+    tools: ToolExecutor, call: ToolCall, *, clock: Clock, abort_ms: int | None
+) -> Answer:
+    """Make one call, cancelled after `abort_ms`. A tool that ends all the same is heard.
+
+    Raises:
+        asyncio.CancelledError: the caller was cancelled; what the tool answers to that, however
+            late, goes to nobody, so that nothing is called again for an execution that was lost.
+        engine.errors.StoreUnavailableError: the tool raised it, for an execution inside this one.
+    """
+    aborted = False
+    task: asyncio.Future[ToolResult]
+
+    def abort() -> None:
+        nonlocal aborted
+        aborted = True
+        task.cancel()
+
+    # Armed before the call, so that at the very bound the abort comes first.
+    timer = None if abort_ms is None else clock.call_later_ms(abort_ms, abort)
+    task = asyncio.ensure_future(_execute(tools, call))
+    code, raised = "", True
+    try:
+        result = await task
+        raised = False
+    except asyncio.CancelledError:  # the abort, the caller's, or an accident inside the tool
+        result = ToolResult.failed(ABORTED)
+    except StoreUnavailableError:
+        raise
+    except EngineError as error:
+        code, result = error.code, ToolResult.failed(error.message)
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises is the step's failure
+        result = ToolResult.failed(str(error))
+    finally:
+        if timer is not None:
+            timer.cancel()
+    caller = asyncio.current_task()
+    if caller is not None and caller.cancelling():
+        raise asyncio.CancelledError
+    return Answer(result, raised=raised, aborted=aborted, code=code, tool_name=call.tool_name)
+
+
+async def _execute(tools: ToolExecutor, call: ToolCall) -> ToolResult:
+    answer: object = await tools.execute(call)
+    if isinstance(answer, ToolResult):
+        return answer
+    raise TypeError(f"a tool executor returns ToolResult, not {type(answer).__name__}")

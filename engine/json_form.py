@@ -1,0 +1,36 @@
+"""What of a value is durable: its JSON form. Pure."""
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import from_json, to_json
+
+_DEEPEST_FIELD = 5
+"""How many objects a record wraps around a tool's value; the parser's bound counts them too."""
+
+
+def durable_form(value: Any) -> Any:
+    """Return a copy of `value` as a resume will read it: tuples are lists, keys are text.
+
+    Raises:
+        ValueError: it has no JSON form, or one that is nested too deeply to be read again.
+    """
+    wrapped = value
+    for _ in range(_DEEPEST_FIELD):
+        wrapped = [wrapped]
+    found = from_json(to_json(wrapped))
+    for _ in range(_DEEPEST_FIELD):
+        found = found[0]
+    return found
+
+
+def storable_text(text: Any) -> Any:
+    """Return `text` with what UTF-8 cannot carry (lone surrogates) replaced."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else text
+
+
+JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(durable_form)]
+"""Keyword arguments of a call, in their durable form."""
+
+StorableText: TypeAlias = Annotated[str, BeforeValidator(storable_text)]
+"""Text from outside, such as the message of an exception."""
