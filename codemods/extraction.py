@@ -1,0 +1,344 @@
+"""From a module's tree to its facts: what each node binds, names and imports."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from codemods import string_roles
+from codemods.bindings import Scope, Unknown
+from codemods.callees import ATTRIBUTE_CALLS, kind_of_argument, patches_object
+from codemods.facts import Facts, Mode, Origin, Reference
+from codemods.occurrence import Kind
+from codemods.source import Source, Word
+from codemods.string_roles import PLAIN, Role
+from codemods.syntax import Parsed
+from codemods.walk import IDENTIFIER, Frame, Handler, Walk, chain_of
+
+
+def _import(walk: Walk, node: ast.Import, frame: Frame) -> None:
+    for alias in node.names:
+        parts = tuple(alias.name.split("."))
+        origin = Origin(parts, certain=len(parts))
+        span = walk.span(alias, frame)
+        walk.add(Reference(*span, Kind.IMPORT, Mode.MODULE, origin, context=frame.context))
+        if alias.asname:
+            frame.scope.bind(alias.asname, origin)
+        else:
+            frame.scope.bind(parts[0], Origin(parts[:1], certain=len(parts)))
+
+
+def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
+    parts = tuple(node.module.split(".")) if node.module else ()
+    origin = Origin(parts, node.level, len(parts))
+    names = tuple(alias.name for alias in node.names)
+    if names == ("*",):
+        form = Kind.STAR_IMPORT
+    else:
+        form = Kind.RELATIVE_IMPORT if node.level else Kind.FROM_IMPORT
+    start, _ = walk.span(node, frame)
+    head = walk.span(node.names[0], frame)[0]
+    module = walk.add(
+        Reference(start, head, form, Mode.MODULE, origin, names=names, context=frame.context)
+    )
+    if names == ("*",):
+        if frame.scope is walk.module:
+            walk.stars.append(origin)
+        return
+    taken = Kind.RELATIVE_IMPORT if node.level else Kind.FROM_IMPORT
+    for alias in node.names:
+        below = origin.below(alias.name)
+        walk.add(
+            Reference(
+                *walk.span(alias, frame), taken, Mode.TAKEN, below,
+                context=frame.context, parent=module,
+            )
+        )  # fmt: skip
+        frame.scope.bind(alias.asname or alias.name, below)
+
+
+def _name(walk: Walk, node: ast.Name, frame: Frame) -> None:
+    # A statement whose value says more has bound the name before.
+    if not isinstance(node.ctx, ast.Load) and node.id not in frame.scope.bindings:
+        frame.scope.bind(node.id, Unknown.OTHER)
+    walk.name_chain(node, (node.id,), frame)
+
+
+def _attribute(walk: Walk, node: ast.Attribute, frame: Frame) -> None:
+    chain = chain_of(node)
+    if chain is not None:
+        walk.name_chain(node, chain, frame)
+        return
+    if node.attr in walk.needles:
+        walk.fix(walk.span(node, frame), IDENTIFIER)
+    walk.push(node.value, replace(frame, role=PLAIN, is_patched=False))
+
+
+def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
+    frame.scope.bind(node.name, Unknown.OTHER)
+    if frame.scope is walk.module and node.name == "__getattr__":
+        walk.is_lazy = True
+    _fix_header(walk, node, node.name, frame)
+    outer = replace(frame, role=PLAIN)
+    for decorator in node.decorator_list:
+        walk.push(decorator, outer)
+    walk.push(node.returns, replace(frame, role=Role("annotation")))
+    context = f"in the function {node.name}"
+    if "TYPE_CHECKING" in frame.context:
+        context = frame.context
+    inner = Frame(Scope(frame.scope), context)
+    _arguments(walk, node.args, outer, inner)
+    walk.push_body(node.body, inner)
+    for parameter in getattr(node, "type_params", ()):
+        walk.push(parameter, inner)
+
+
+def _lambda(walk: Walk, node: ast.Lambda, frame: Frame) -> None:
+    inner = replace(frame, scope=Scope(frame.scope), role=PLAIN)
+    _arguments(walk, node.args, frame, inner)
+    walk.push(node.body, inner)
+
+
+def _class(walk: Walk, node: ast.ClassDef, frame: Frame) -> None:
+    frame.scope.bind(node.name, Unknown.OTHER)
+    _fix_header(walk, node, node.name, frame)
+    outer = replace(frame, role=PLAIN)
+    for child in (*node.decorator_list, *node.bases, *node.keywords):
+        walk.push(child, outer)
+    inner = Frame(Scope(frame.scope, is_class=True), frame.context)
+    walk.push_body(node.body, inner)
+    for parameter in getattr(node, "type_params", ()):
+        walk.push(parameter, inner)
+
+
+def _fix_header(walk: Walk, node: Any, name: str, frame: Frame) -> None:
+    if name in walk.needles:
+        start = walk.span(node, frame)[0]
+        walk.fix((start, walk.span(node.body[0], frame)[0]), IDENTIFIER)
+
+
+def _arguments(walk: Walk, arguments: ast.arguments, outer: Frame, inner: Frame) -> None:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
+    for item in every:
+        inner.scope.bind(item.arg, Unknown.OTHER)
+        if item.arg in walk.needles:
+            walk.fix(walk.span(item, outer), IDENTIFIER)
+        walk.push(item.annotation, replace(outer, role=Role("annotation")))
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        walk.push(default, outer)
+
+
+def _comprehension(walk: Walk, node: ast.AST, frame: Frame) -> None:
+    walk.push_children(node, replace(frame, scope=Scope(frame.scope), role=PLAIN))
+
+
+def _assign(walk: Walk, node: ast.Assign, frame: Frame) -> None:
+    names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+    for target in node.targets:
+        walk.bind_target(target, node.value, frame)
+        walk.push(target, frame)
+    role = Role("exports") if "__all__" in names else PLAIN
+    walk.push(node.value, replace(frame, role=role))
+
+
+def _annotated_assign(walk: Walk, node: ast.AnnAssign, frame: Frame) -> None:
+    walk.bind_target(node.target, node.value, frame)
+    walk.push(node.target, frame)
+    walk.push(node.annotation, replace(frame, role=Role("annotation")))
+    walk.push(node.value, replace(frame, role=PLAIN))
+
+
+def _augmented_assign(walk: Walk, node: ast.AugAssign, frame: Frame) -> None:
+    is_exports = isinstance(node.target, ast.Name) and node.target.id == "__all__"
+    walk.push(node.target, frame)
+    walk.push(node.value, replace(frame, role=Role("exports") if is_exports else PLAIN))
+
+
+def _named(walk: Walk, node: ast.NamedExpr, frame: Frame) -> None:
+    walk.bind_target(node.target, node.value, frame)
+    walk.push_children(node, frame)
+
+
+def _if(walk: Walk, node: ast.If, frame: Frame) -> None:
+    test = chain_of(node.test)
+    walk.push(node.test, replace(frame, role=Role("key")))
+    inner = frame
+    if test is not None and test[-1] == "TYPE_CHECKING":
+        inner = replace(frame, context="in a TYPE_CHECKING block")
+    elif isinstance(node.test, ast.Compare) and _compares_main(node.test):
+        walk.is_script = True
+    walk.push_body(node.body, inner)
+    walk.push_body(node.orelse, frame)
+
+
+def _try(walk: Walk, node: Any, frame: Frame) -> None:
+    inner = frame if frame.context else replace(frame, context="in a try statement")
+    walk.push_children(node, inner)
+
+
+def _handler(walk: Walk, node: ast.ExceptHandler, frame: Frame) -> None:
+    if node.name:
+        frame.scope.bind(node.name, Unknown.OTHER)
+        if node.name in walk.needles:
+            walk.fix(walk.span(node, frame), IDENTIFIER)
+    walk.push_children(node, frame)
+
+
+def _outer_names(walk: Walk, node: ast.Global | ast.Nonlocal, frame: Frame) -> None:
+    if isinstance(node, ast.Global):
+        frame.scope.outer.update(node.names)
+    if not walk.needles.isdisjoint(node.names):
+        name = next(name for name in node.names if name in walk.needles)
+        walk.name_chain(node, (name,), frame)
+
+
+def _pattern(walk: Walk, node: Any, frame: Frame) -> None:
+    name = getattr(node, "name", None) or getattr(node, "rest", None)
+    if name:
+        frame.scope.bind(name, Unknown.OTHER)
+        if name in walk.needles:
+            walk.fix(walk.span(node, frame), IDENTIFIER)
+    attributes = getattr(node, "kwd_attrs", ())
+    if not walk.needles.isdisjoint(attributes):
+        walk.fix(walk.span(node, frame), IDENTIFIER)
+    walk.push_children(node, frame)
+
+
+def _call(walk: Walk, node: ast.Call, frame: Frame) -> None:
+    callee = tuple(chain_of(node.func) or _last_attribute(node.func))
+    plain = replace(frame, role=PLAIN, is_patched=False)
+    walk.push(node.func, plain)
+    string_roles.importer_call(walk, node, callee, plain)
+    for index, argument in enumerate(node.args):
+        walk.push(argument, _argument_frame(node, callee, index, frame))
+    for keyword in node.keywords:
+        if keyword.arg in walk.needles:
+            start, _ = walk.span(keyword, frame)
+            walk.fix((start, start + len(keyword.arg or "")), IDENTIFIER)
+        walk.push(keyword.value, _argument_frame(node, callee, -1, frame))
+
+
+def _argument_frame(node: ast.Call, callee: tuple[str, ...], index: int, frame: Frame) -> Frame:
+    last = callee[-1] if callee else ""
+    if frame.role.name == "annotation" and not callee:
+        return frame
+    if index == 1 and last in ATTRIBUTE_CALLS and node.args:
+        kind = Kind.PATCH_TARGET if patches_object(callee) else Kind.REFERENCE
+        role = Role("attribute", kind=kind, owner=node.args[0])
+        return replace(frame, role=role, is_patched=False)
+    if last in {"cast", "TypeVar", "NewType", "ForwardRef"}:
+        return replace(frame, role=Role("annotation"))
+    kind = kind_of_argument(callee, index)
+    if "sys.modules" in _first_argument(node):
+        kind = Kind.MODULE_LOOKUP
+    role = Role("call", kind=kind, callee=last, call=node, index=index)
+    is_patched = index == 0 and patches_object(callee)
+    return replace(frame, role=role, is_patched=is_patched)
+
+
+def _subscript(walk: Walk, node: ast.Subscript, frame: Frame) -> None:
+    value = chain_of(node.value)
+    walk.push(node.value, replace(frame, role=PLAIN, is_patched=False))
+    if value in (["sys", "modules"], ["modules"]):
+        role = Role("call", kind=Kind.MODULE_LOOKUP)
+    elif frame.role.name == "annotation":
+        role = PLAIN if value and value[-1] == "Literal" else frame.role
+    else:
+        role = Role("key")
+    walk.push(node.slice, replace(frame, role=role))
+
+
+def _dict(walk: Walk, node: ast.Dict, frame: Frame) -> None:
+    is_lookup = frame.role.kind is Kind.MODULE_LOOKUP
+    for key in node.keys:
+        walk.push(key, frame if is_lookup else replace(frame, role=Role("key")))
+    for value in node.values:
+        walk.push(value, frame)
+
+
+def _compare(walk: Walk, node: ast.Compare, frame: Frame) -> None:
+    names = [chain_of(item) for item in (node.left, *node.comparators)]
+    role = Role("key")
+    if ["sys", "modules"] in names:
+        role = Role("call", kind=Kind.MODULE_LOOKUP)
+    walk.push_children(node, replace(frame, role=role))
+
+
+def _expression_statement(walk: Walk, node: ast.Expr, frame: Frame) -> None:
+    if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        walk.push(node.value, replace(frame, role=Role("docstring")))
+    else:
+        walk.push(node.value, frame)
+
+
+def _constant(walk: Walk, node: ast.Constant, frame: Frame) -> None:
+    string_roles.constant(walk, node, frame)
+
+
+def _joined(walk: Walk, node: ast.JoinedStr, frame: Frame) -> None:
+    span = walk.span(node, frame)
+    string_roles.joined(walk, node, frame)
+    inner = replace(frame, span=span, role=PLAIN, is_patched=False)
+    for value in node.values:
+        if not isinstance(value, ast.Constant):
+            walk.push(value, inner)
+
+
+def _last_attribute(node: ast.expr) -> list[str]:
+    return [node.attr] if isinstance(node, ast.Attribute) else []
+
+
+def _first_argument(node: ast.Call) -> str:
+    if not node.args:
+        return ""
+    first = node.args[0]
+    if isinstance(first, ast.Constant):
+        return first.value if isinstance(first.value, str) else ""
+    return ".".join(chain_of(first) or ())
+
+
+def _compares_main(test: ast.Compare) -> bool:
+    return isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def extract(source: Source, parsed: Parsed, words: Sequence[Word], needles: Sequence[str]) -> Facts:
+    """Return the facts of a parsed module whose legacy words are `words`."""
+    return Walk(source, words, needles, _HANDLERS).facts(parsed.tree, parsed.text)
+
+
+_HANDLERS: dict[type[ast.AST], Handler] = {
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.Lambda: _lambda,
+    ast.ClassDef: _class,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated_assign,
+    ast.AugAssign: _augmented_assign,
+    ast.NamedExpr: _named,
+    ast.If: _if,
+    ast.Try: _try,
+    ast.TryStar: _try,
+    ast.ExceptHandler: _handler,
+    ast.Global: _outer_names,
+    ast.Nonlocal: _outer_names,
+    ast.MatchAs: _pattern,
+    ast.MatchStar: _pattern,
+    ast.MatchMapping: _pattern,
+    ast.MatchClass: _pattern,
+    ast.Call: _call,
+    ast.Subscript: _subscript,
+    ast.Dict: _dict,
+    ast.Compare: _compare,
+    ast.Expr: _expression_statement,
+    ast.Constant: _constant,
+    ast.JoinedStr: _joined,
+}

@@ -1,0 +1,268 @@
+"""The walk over a module's tree: a stack, scopes, and the claims on the legacy words.
+
+With a stack of its own, because a thousand-term expression is nested as deeply.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codemods.bindings import Alias, Literal, Scope, Unknown
+from codemods.comments import comment_words
+from codemods.facts import Doubt, Facts, Fixed, Mode, Origin, Reference
+from codemods.occurrence import Kind, Status
+from codemods.source import Source, Word
+from codemods.string_roles import PLAIN, Role
+
+IDENTIFIER = Fixed(Status.UNRELATED, Kind.IDENTIFIER, "a name of the program's own")
+UNBOUND = Fixed(Status.UNDECIDED, Kind.REFERENCE, "this name is bound nowhere in the file")
+COMMENT = Fixed(Status.COMMENT, Kind.COMMENT, "a comment")
+
+_STANDARD_LIBRARY = sys.stdlib_module_names
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the walk stands: the scope, the context for reasons, the strings' role.
+
+    `span` is set inside an f-string, where the positions of inner nodes are not reliable.
+    """
+
+    scope: Scope
+    context: str = ""
+    role: Role = PLAIN
+    span: tuple[int, int] | None = None
+    is_patched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A name with its attributes, kept until all scopes are known."""
+
+    base: str
+    attributes: tuple[str, ...]
+    node: Any
+    frame: Frame
+    form: Kind
+    as_text: bool
+
+
+Handler = Callable[["Walk", Any, Frame], None]
+
+
+class Walk:
+    """One walk over one module; `handlers` say what to do at a node of a type."""
+
+    def __init__(
+        self,
+        source: Source,
+        words: Sequence[Word],
+        needles: Sequence[str],
+        handlers: dict[type[ast.AST], Handler],
+    ) -> None:
+        self.source = source
+        self.words = words
+        self.needles = frozenset(needles)
+        self.module = Scope()
+        self.is_lazy = False
+        self.is_script = source.text.startswith("#!")
+        self.stars: list[Origin] = []
+        self._handlers = handlers
+        self._references: list[Reference] = []
+        self._claims: list[tuple[int, int, int | Fixed]] = []
+        self._doubts: list[Doubt] = []
+        self._chains: list[_Chain] = []
+        self._importer_names: list[tuple[str, Any, Frame]] = []
+        self._stack: list[tuple[ast.AST, Frame]] = []
+
+    def facts(self, tree: ast.Module, code: str) -> Facts:
+        """Walk `tree`, which was parsed from `code`, and return what was found."""
+        self._stack = [(tree, Frame(self.module))]
+        handlers = self._handlers
+        while self._stack:
+            node, frame = self._stack.pop()
+            handler = handlers.get(type(node))
+            if handler is None:
+                self.push_children(node, frame)
+            else:
+                handler(self, node, frame)
+        self._read_comments(code)
+        self._resolve_chains()
+        return Facts(
+            references=tuple(self._references),
+            claims=self._assign(),
+            doubts=tuple(self._doubts),
+            exports={
+                name: tuple(dict.fromkeys(origins))
+                for name in self.module.bindings
+                if (origins := self.module.origins(name))
+            },
+            stars=tuple(self.stars),
+            bound=frozenset(self.module.bindings),
+            is_lazy=self.is_lazy,
+            is_script=self.is_script,
+        )
+
+    # Movement
+
+    def push_children(self, node: ast.AST, frame: Frame) -> None:
+        """Visit all children of `node` in `frame`, in their order."""
+        children: list[tuple[ast.AST, Frame]] = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                children.append((value, frame))
+            elif isinstance(value, list):
+                children.extend((item, frame) for item in value if isinstance(item, ast.AST))
+        self._stack.extend(reversed(children))
+
+    def push(self, node: ast.AST | None, frame: Frame) -> None:
+        """Visit `node` later."""
+        if node is not None:
+            self._stack.append((node, frame))
+
+    def push_body(self, body: Sequence[ast.AST], frame: Frame) -> None:
+        """Visit statements in their order."""
+        self._stack.extend((statement, frame) for statement in reversed(body))
+
+    # Records
+
+    def span(self, node: Any, frame: Frame) -> tuple[int, int]:
+        """Return the character offsets of a node."""
+        if frame.span is not None:
+            return frame.span
+        return (
+            self.source.offset(node.lineno, node.col_offset),
+            self.source.offset(node.end_lineno, node.end_col_offset),
+        )
+
+    def at(self, span: tuple[int, int], frame: Frame) -> Frame:
+        """Return `frame` with all positions replaced by `span`."""
+        return replace(frame, span=span, role=PLAIN, is_patched=False)
+
+    def add(self, reference: Reference, *, has_word: bool = True) -> int:
+        """Record a reference, which claims the words in its span; return its index.
+
+        A reference without a word of its own claims none: in an f-string, it has the span of the
+        whole string.
+        """
+        self._references.append(reference)
+        index = len(self._references) - 1
+        if has_word:
+            self._claims.append((reference.start, reference.end, index))
+        return index
+
+    def fix(self, span: tuple[int, int], decision: Fixed) -> None:
+        """Record a decision for the words in a span."""
+        self._claims.append((*span, decision))
+
+    def doubt(self, node: Any, frame: Frame, reason: str) -> None:
+        """Record a dynamic import that only running the program decides."""
+        self._doubts.append(Doubt(*self.span(node, frame), Kind.DYNAMIC_IMPORT, reason))
+
+    def bind_target(self, target: ast.expr, value: ast.expr | None, frame: Frame) -> None:
+        """Bind the name of a simple assignment, as an alias where the value is a chain."""
+        if not isinstance(target, ast.Name):
+            return
+        chain = chain_of(value)
+        if chain is not None:
+            frame.scope.bind(target.id, Alias(chain[0], tuple(chain[1:])))
+        elif isinstance(value, ast.Constant) and isinstance(value.value, str):
+            frame.scope.bind(target.id, Literal())
+        else:
+            frame.scope.bind(target.id, Unknown.OTHER)
+
+    def name_chain(
+        self,
+        node: Any,
+        chain: Sequence[str],
+        frame: Frame,
+        *,
+        form: Kind = Kind.REFERENCE,
+        as_text: bool = False,
+    ) -> None:
+        """Keep a name with its attributes; `as_text` reads an unbound one as an absolute path."""
+        self._chains.append(_Chain(chain[0], tuple(chain[1:]), node, frame, form, as_text))
+
+    def importer_name(self, name: str, node: ast.expr, frame: Frame) -> None:
+        """Keep a dynamic import of a variable."""
+        self._importer_names.append((name, node, frame))
+
+    # Conclusions
+
+    def _read_comments(self, code: str) -> None:
+        for word in comment_words(self.source, code, self.words):
+            span = (word.start, word.end)
+            if word.path:
+                frame = Frame(self.module, span=span)
+                self.name_chain(None, word.path, frame, form=Kind.TYPE_COMMENT, as_text=True)
+            else:
+                self.fix(span, COMMENT)
+
+    def _resolve_chains(self) -> None:
+        for chain in self._chains:
+            self._resolve_chain(chain)
+        for name, node, frame in self._importer_names:
+            bindings = frame.scope.lookup(name)
+            if not bindings or not all(isinstance(item, Literal) for item in bindings):
+                self.doubt(node, frame, f"dynamic import of the variable {name!r}")
+
+    def _resolve_chain(self, chain: _Chain) -> None:
+        frame = chain.frame
+        origins = frame.scope.origins(chain.base)
+        has_word = chain.base in self.needles or not self.needles.isdisjoint(chain.attributes)
+        if not origins:
+            if not has_word:
+                return
+            span = self.span(chain.node, frame)
+            is_bound = bool(frame.scope.lookup(chain.base))
+            if chain.as_text and not is_bound:
+                origin = Origin((chain.base, *chain.attributes))
+                self.add(Reference(*span, chain.form, Mode.TEXT, origin, context=frame.context))
+            else:
+                is_own = is_bound or chain.base not in self.needles
+                self.fix(span, IDENTIFIER if is_own else UNBOUND)
+            return
+        mode = Mode.PATCHED if frame.is_patched else Mode.CHAIN
+        form = Kind.PATCH_TARGET if frame.is_patched else chain.form
+        for origin in dict.fromkeys(origins):
+            path = origin.below(*chain.attributes)
+            if not has_word and not self._may_lead_on(path, chain, mode):
+                continue
+            start, end = self.span(chain.node, frame)
+            bound = len(origin.parts)
+            reference = Reference(start, end, form, mode, path, bound, context=frame.context)
+            self.add(reference, has_word=has_word)
+
+    def _may_lead_on(self, path: Origin, chain: _Chain, mode: Mode) -> bool:
+        """Say whether a chain without a legacy word can still reach one through a facade."""
+        if mode is Mode.CHAIN and not chain.attributes:
+            return False
+        return bool(path.level) or path.parts[0] not in _STANDARD_LIBRARY
+
+    def _assign(self) -> dict[int, int | Fixed]:
+        """Give each word to the smallest claim around it; a reference wins over a decision."""
+        found: dict[int, int | Fixed] = {}
+        for index, word in enumerate(self.words):
+            around = [
+                (end - start, isinstance(owner, Fixed), position)
+                for position, (start, end, owner) in enumerate(self._claims)
+                if start <= word.start and word.end <= end
+            ]
+            if around:
+                found[index] = self._claims[min(around)[2]][2]
+        return found
+
+
+def chain_of(node: ast.AST | None) -> list[str] | None:
+    """Return `["a", "b"]` for the expression `a.b`, None for any other form."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    names.append(node.id)
+    return names[::-1]

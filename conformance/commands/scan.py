@@ -1,0 +1,201 @@
+"""`planproof scan`: every use of the legacy module below some paths, as a gate."""
+
+import dataclasses
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codemods.discovery import project_root
+from codemods.errors import CodemodError
+from codemods.occurrence import Occurrence, Scope, Status
+from codemods.report import ScanReport
+from codemods.scanner import scan
+from codemods.settings import ScanSettings
+from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
+
+# Statuses that the console lists; the others are counted, and listed with --verbose.
+_LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
+
+
+@click.command(name="scan")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice(["console", "json"]), default="console", show_default=True
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--root", "roots", multiple=True, metavar="NAME", help="A further legacy module.")
+@click.option("--exclude", "excludes", multiple=True, metavar="GLOB", help="Do not examine these.")
+@click.option("--production-only", is_flag=True, help="Leave test code out of the report.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["production", "tests"]),
+    default="production",
+    show_default=True,
+    help="Uses in tests fail the scan too with `tests`.",
+)
+@click.option("--verbose", is_flag=True, help="List comments, documentation and namesakes too.")
+def command(
+    paths: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    roots: tuple[str, ...],
+    excludes: tuple[str, ...],
+    *,
+    production_only: bool,
+    fail_on: str,
+    verbose: bool,
+) -> int:
+    """Find every use of durable_execution below the given paths.
+
+    Exit status: 0 clean, 1 uses in production code, 4 something could not be examined or
+    decided, 5 an allow entry is stale or expired. Settings: [tool.planproof.scan].
+    """
+    if production_only and fail_on == "tests":
+        raise UsageError("--production-only and --fail-on tests contradict each other")
+    report = _scan(paths, roots, excludes)
+    if production_only:
+        kept = tuple(item for item in report.occurrences if item.scope is Scope.PRODUCTION)
+        shown = dataclasses.replace(report, occurrences=kept)
+    else:
+        shown = report
+    text = shown.to_json() if form == "json" else render(shown, verbose=verbose)
+    _write(text, output)
+    return exit_code(shown, fail_on_tests=fail_on == "tests")
+
+
+def exit_code(report: ScanReport, *, fail_on_tests: bool = False) -> ExitCode:
+    """Return what a report means for a gate; the most severe finding wins."""
+    scopes = set(Scope) if fail_on_tests else {Scope.PRODUCTION}
+    found = {item.status for item in report.occurrences if item.scope in scopes}
+    codes = []
+    if Status.USE in found:
+        codes.append(ExitCode.FAILED)
+    if report.suppressions:
+        codes.append(ExitCode.LEDGER)
+    if Status.UNDECIDED in found or report.of(Status.UNEXAMINED):
+        codes.append(ExitCode.VACUOUS)
+    return worst(codes)
+
+
+def _scan(paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, ...]) -> ScanReport:
+    place = None
+    try:
+        settings, place = _settings(paths)
+        settings = dataclasses.replace(
+            settings, roots=settings.roots + roots, exclude=settings.exclude + excludes
+        )
+        place = None
+        with _progress() as progress:
+            report = scan(paths, settings, progress=progress, jobs=os.cpu_count() or 1)
+    except CodemodError as error:
+        where = ": ".join(item for item in (place, error.place) if item)
+        raise UsageError(error.message, place=where or None, advice=error.advice) from None
+    if not report.files_examined:
+        raise VacuousError("no file was examined", place=", ".join(str(path) for path in paths))
+    if not report.is_accounted:
+        raise HarnessError("the scan lost count of what it found: please report this")
+    return report
+
+
+def _settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
+    """Read the settings of the first path's project."""
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is not None:
+        raise UsageError("no such file or folder", place=str(missing))
+    file = project_root(paths[0]) / "pyproject.toml"
+    if not file.is_file():
+        return ScanSettings(), None
+    try:
+        document: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot be read: {error}", place=str(file)) from None
+    table: Any = document
+    for key in ("tool", "planproof", "scan"):
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    place = f"{file}: tool.planproof.scan"
+    try:
+        return ScanSettings.from_mapping(table), place
+    except CodemodError as error:
+        where = f"{place}.{error.place}" if error.place else place
+        raise UsageError(error.message, place=where, advice=error.advice) from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Give a bar on standard error if a person is looking at it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - slower to import than a scan without a bar
+    from rich.progress import Progress  # noqa: PLC0415 - the same
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading files", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(error.strerror or "cannot be written", place=str(output)) from None
+
+
+def render(report: ScanReport, *, verbose: bool = False) -> str:
+    """Return the report as text: production code, test code, what is left out, the counts."""
+    lines: list[str] = []
+    for scope, title in ((Scope.PRODUCTION, "Production code"), (Scope.TEST, "Test code")):
+        items = [
+            item
+            for item in report.occurrences
+            if item.scope is scope and (verbose or item.status in _LISTED)
+        ]
+        if items:
+            lines += [title, *_table(items), ""]
+    for entry in report.suppressions:
+        lines.append(f"allow entry for {entry.path} ({entry.reason}): {entry.fault}")
+    lines += [f"exclude {glob} covers nothing" for glob in report.idle_excludes]
+    return "\n".join([*lines, *_summary(report)]) + "\n"
+
+
+def _table(items: list[Occurrence]) -> list[str]:
+    rows = [
+        (
+            item.place,
+            item.status.value,
+            item.kind.value,
+            f"{item.text}  [{item.reason}]" if item.reason else item.text,
+        )
+        for item in items
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        "  " + "  ".join((*(cell.ljust(widths[i]) for i, cell in enumerate(row[:3])), row[3]))
+        for row in rows
+    ]
+
+
+def _summary(report: ScanReport) -> list[str]:
+    lines = []
+    for scope, tally in report.counts.items():
+        counted = ", ".join(f"{count} {status}" for status, count in tally.items())
+        lines.append(f"{scope}: {counted or 'nothing'}")
+    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.skipped.items()))
+    lines.append(
+        f"{report.files_examined} of {report.files_found} files examined"
+        + (f" (not examined: {skipped})" if skipped else "")
+    )
+    lines.append(
+        f"{report.words} occurrences of {', '.join(report.legacy_roots)} accounted for,"
+        f" {report.substrings} parts of other words"
+    )
+    return lines
