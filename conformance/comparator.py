@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from conformance.observation import Call, Observation, StepOutcome
-from conformance.reference_model import ABORT_MS, CallPrediction
+from conformance.reference_run import ABORT_MS, CallPrediction
 from conformance.scenario import Outcome, Scenario
 
 CONTEXT_EVENTS = 3  # events shown before and after the first differing one

@@ -27,8 +27,9 @@ from conformance.comparator import (
 from conformance.errors import HarnessError, PlanproofError
 from conformance.facts import Facts, facts
 from conformance.ledger import Ledger, Use
-from conformance.observation import Observation, expected, observe
-from conformance.reference_model import Prediction, Unpredictable, predict
+from conformance.observation import Observation, crash_times, expected, observe
+from conformance.reference_model import Unpredictable, numbered_crashes, predict, predictions
+from conformance.reference_run import Prediction
 from conformance.scenario import Scenario
 from conformance.verdict import Attribution, Verdict
 
@@ -98,8 +99,8 @@ def judge(
     left, right = observe(left_trace, scenario), observe(right_trace, scenario)
     divergences = compare(left, right, scenario)
     first = primary(divergences, strict=strict)
-    prediction = predict(scenario)
-    attribution, reference = _attribute(scenario, prediction, left, right, first)
+    said = _said(scenario, right, right_trace)
+    attribution, reference = _attribute(said, left, right, first)
     is_wrong = first is not None or attribution is Attribution.ORACLE_DISAGREES
     return PairResult(
         scenario=scenario.name,
@@ -110,30 +111,53 @@ def judge(
         reference=reference,
         difference=first_difference(left, right) if first is not None else None,
         facts=facts(scenario, left, right, first) if first is not None else None,
-        reason=prediction.reason if isinstance(prediction, Unpredictable) else "",
+        reason=said.reason if isinstance(said, Unpredictable) else "",
         touched=_sum(left.touched, right.touched),
     )
 
 
+_Against = Callable[[Observation], tuple[Divergence, ...]]
+
+
+def _said(
+    scenario: Scenario, right: Observation, right_trace: Mapping[str, Any]
+) -> _Against | Unpredictable:
+    """Return what the reference model says, as a comparison with it.
+
+    Where a crash at a numbered write fell, only the executor's own trace tells; if one of the
+    outcomes that are right for that time is the one observed, it is what the model says.
+    """
+    if numbered_crashes(scenario):
+        for candidate in predictions(scenario, crash_times(scenario, right_trace)):
+            against = _against(candidate, scenario)
+            if not against(right):
+                return against
+    prediction = predict(scenario)
+    if isinstance(prediction, Unpredictable):
+        return prediction
+    return _against(prediction, scenario)
+
+
+def _against(prediction: Prediction, scenario: Scenario) -> _Against:
+    return partial(
+        compare_with_reference,
+        expected(prediction, scenario),
+        scenario=scenario,
+        calls=prediction.calls,
+        at_least_once=prediction.at_least_once,
+    )
+
+
 def _attribute(
-    scenario: Scenario,
-    prediction: Prediction | Unpredictable,
+    said: _Against | Unpredictable,
     left: Observation,
     right: Observation,
     first: Divergence | None,
 ) -> tuple[Attribution, tuple[Divergence, ...]]:
     """Say who is wrong, and where the right executor leaves the reference model."""
-    if isinstance(prediction, Unpredictable):
+    if isinstance(said, Unpredictable):
         return Attribution.UNATTRIBUTED, ()
-    model = expected(prediction, scenario)
-    against = partial(
-        compare_with_reference,
-        model,
-        scenario=scenario,
-        calls=prediction.calls,
-        at_least_once=prediction.at_least_once,
-    )
-    wrong_left, wrong_right = against(left), against(right)
+    wrong_left, wrong_right = said(left), said(right)
     if not wrong_right:
         return (Attribution.LEFT_WRONG if first else Attribution.NONE), ()
     if first is None:

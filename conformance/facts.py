@@ -21,6 +21,7 @@ from conformance.reference_rules import (
     http_code,
     is_booking,
     is_recoverable,
+    needs_confirmation,
 )
 from conformance.scenario import CallOperation, Execute, Outcome, PatchState, Resume, Run, Scenario
 
@@ -45,7 +46,7 @@ _OF_A_RUN = {
 CAUSES: Mapping[str, str] = {
     "refused": "only unified refuses the plan",
     "accepted": "only legacy refuses the plan",
-    "waiting": "unified waits for a person",
+    "waiting": "unified waits for a person, or holds a step back for one",
     "replanned": "one execution is started with two plans",
     "booking_name": "legacy takes a tool for a booking that is none",
     "booking_fields": "legacy misses a field of a booking that is there",
@@ -193,7 +194,7 @@ def _cause(
         return "refused"
     if left.end == "refused" and right.end != "refused":
         return "accepted"
-    if right.end == "waiting":
+    if right.end == "waiting" or _is_held_back(scenario, left, right):
         return "waiting"
     if _replans(scenario):
         return "replanned"
@@ -221,6 +222,18 @@ def _cause(
     return ""
 
 
+def _is_held_back(scenario: Scenario, left: Observation, right: Observation) -> bool:
+    """Whether a step waits for a person on the right and was begun on the left."""
+    names = IdBinding(scenario)
+    for step in _steps(scenario):
+        if needs_confirmation(scenario.plan, step):
+            name = names.name(str(step.get("id")))
+            one, other = left.steps.get(name), right.steps.get(name)
+            if one is not None and one.attempts and (other is None or not other.attempts):
+                return True
+    return False
+
+
 def _lost_step(step: Mapping[str, Any], left: StepOutcome, right: StepOutcome) -> str:
     """Say why the left executor failed a step that the right one did not fail."""
     message = left.message or ""
@@ -231,10 +244,10 @@ def _lost_step(step: Mapping[str, Any], left: StepOutcome, right: StepOutcome) -
             return "save"
         if message.removeprefix("Error: ") == "realtime unavailable":
             return "sign"
+    if right.attempts > left.attempts and _max_attempts(step) > 1:
+        return "retry"
     if right.status != "completed":
         return ""
-    if right.attempts > 1:
-        return "retry"
     if left.code not in {"TOOL_EXECUTION_FAILED", "TOOL_VALIDATION_FAILED"}:
         return ""
     if not is_recoverable(Outcome(success=False, error=message)):

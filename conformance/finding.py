@@ -15,6 +15,7 @@ from conformance.differential import Options, PairResult, examine_once
 from conformance.errors import PlanproofError
 from conformance.ledger import Ledger
 from conformance.scenario import Scenario
+from conformance.scenario_builder import format_document
 from conformance.shrinking import shrink
 
 DEFAULT_FOLDER = Path(".planproof") / "findings"
@@ -144,8 +145,7 @@ def _toml(text: str) -> str:
 def _write(minimal: Scenario, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
-    text = json.dumps(minimal.document(), indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(format_document(minimal.document()), encoding="utf-8")
     return path
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from conformance.errors import HarnessError
 from conformance.normalisation import Normaliser
-from conformance.reference_model import Prediction
 from conformance.reference_rules import StepPrediction
-from conformance.scenario import Scenario
+from conformance.reference_run import Prediction
+from conformance.scenario import MAX_RUN_SEGMENTS, Execute, Resume, Run, Scenario
 
 
 class Terminal(StrEnum):
@@ -204,6 +204,26 @@ def expected(prediction: Prediction, scenario: Scenario) -> Observation:
         ),
         durable=Durable(None, None, None, None, is_known=False),
     )
+
+
+def crash_times(scenario: Scenario, trace: Mapping[str, Any]) -> dict[int, int]:
+    """Return which driver operations crashed: position -> milliseconds after it began."""
+    segments = iter(trace["segments"])
+    found: dict[int, int] = {}
+    for position, op in enumerate(scenario.driver):
+        if not isinstance(op, Execute | Resume | Run):
+            continue
+        segment = next(segments, None)
+        if segment is None:
+            return found
+        began_ms = segment.get("started_at_ms", 0)
+        for _ in range(MAX_RUN_SEGMENTS - 1 if isinstance(op, Run) else 0):
+            if not segment.get("is_partial"):
+                break
+            segment = next(segments)
+        if segment.get("crashed"):
+            found[position] = segment["ended_at_ms"] - began_ms
+    return found
 
 
 def _predicted(step: StepPrediction, normaliser: Normaliser) -> StepOutcome:

@@ -1,55 +1,26 @@
-"""The reference model: what a plan's run means, as plainly as it can be said.
+"""The reference model: what a scenario must show, or why that cannot be said.
 
-It is the third oracle of the comparison. It knows no store, no asyncio and nothing of either
-executor: a plan, scripted tools, and a list of events ordered by time. Where the rules leave the
-outcome open it answers `Unpredictable`, which is counted and never taken for agreement.
+It is the third oracle of the comparison, and shares no code with an executor. Where the rules
+leave the outcome open it answers `Unpredictable`, which is counted and never taken for agreement.
 """
 
-import heapq
 import json
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
 
-from conformance import reference_rules as rules
-from conformance.reference_rules import StepPrediction
-from conformance.scenario import (
-    MAX_RUN_SEGMENTS,
-    RESUME_DELAY_MS,
-    CallOperation,
-    Execute,
-    Outcome,
-    Resume,
-    Run,
-    Scenario,
+from conformance.reference_run import (
+    ABORT_MS,
+    CallPrediction,
+    Death,
+    Moment,
+    Prediction,
+    Simulation,
 )
+from conformance.scenario import Execute, Resume, Run, Scenario
 
-ABORT_MS = 8500  # a call is cancelled this long after it began
-BUDGET_MS = 6000  # a segment starts nothing new once it is this old
-COMPENSATION_CALLS = 3  # an undo is called at most this often
-COMPENSATION_BACKOFF_MS = 200  # before its second call; doubled before its third
-
-
-@dataclass(frozen=True)
-class CallPrediction:
-    """One tool call, in virtual milliseconds; `step` is None for a compensation."""
-
-    step: str | None
-    tool: str
-    parameters: Mapping[str, Any]
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the scenario must show; with `at_least_once`, calls and attempts are lower bounds."""
-
-    end: str
-    success: bool | None
-    steps: Mapping[str, StepPrediction]
-    calls: tuple[CallPrediction, ...]
-    at_least_once: bool = False
+__all__ = ["ABORT_MS", "CallPrediction", "Prediction", "Unpredictable", "predict", "predictions"]
 
 
 @dataclass(frozen=True)
@@ -59,60 +30,66 @@ class Unpredictable:
     reason: str
 
 
-_Process: TypeAlias = Generator[int, None, Any]  # yields how many ms it waits, returns its result
-
-
-class _Crash(Exception):  # noqa: N818 - an event of the model, not an error
-    """The process died: nothing that was not durable by then is left of it."""
-
-
-@dataclass
-class _Execution:
-    """What is durable. `begun`: parameters of calls that have begun and have no result yet."""
-
-    plan: Mapping[str, Any]
-    steps: dict[str, StepPrediction]
-    begun: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    retry_at: dict[str, int] = field(default_factory=dict)
-    undone: dict[str, bool] = field(default_factory=dict)
-    end: str = "yielded"
-
-    @property
-    def is_open(self) -> bool:
-        return self.end in {"yielded", "waiting"}
-
-    def ready(self) -> list[Mapping[str, Any]]:
-        done = {step for step, record in self.steps.items() if record.status == "completed"}
-        left = [step for step in self.plan["steps"] if step["id"] not in done]
-        return [step for step in left if done.issuperset(step.get("dependencies", []))]
-
-    def wave(self) -> list[str]:
-        """Return what to undo now, the plan's last first: no step left to undo builds upon it."""
-        steps = [step["id"] for step in reversed(self.plan["steps"])]
-        left = [s for s in steps if self.steps[s].compensation and s not in self.undone]
-        built_upon = {base for step in left for base in rules.ancestors(self.plan, step)}
-        return [step for step in left if step not in built_upon]
-
-
 def predict(scenario: Scenario) -> Prediction | Unpredictable:
     """Say how `scenario` must end, or why that cannot be said."""
     if scenario.redis_autoparse or "js" in scenario.tags:
         return Unpredictable("depends on the JavaScript runtime")
-    operations = [op for op in scenario.driver if isinstance(op, Execute | Resume | Run)]
-    if all(op.crash_after_write is None for op in operations):
-        return _Model(scenario).run()
-    last = {op.execution_id or scenario.execution_id: op for op in operations}
-    if any(op.crash_after_write is not None for op in last.values()):
+    deaths = _timed_deaths(scenario)
+    numbered = numbered_crashes(scenario)
+    late = Simulation(scenario, deaths).run()
+    if not numbered:
+        return late
+    last = {op.execution_id: position for position, op in _calls(scenario)}
+    if not numbered.isdisjoint(last.values()):
         return Unpredictable("nothing follows the crash")
     # Each executor writes in its own way, so a numbered write may be anywhere; wherever it is, it
     # falls between "before the first effect" and "after the last".
-    early = _Model(scenario, crash_early=True).run()
-    late = _Model(scenario).run()
+    dead = dict.fromkeys(numbered, Death(0, Moment.CLAIMED))
+    early = Simulation(scenario, deaths | dead).run()
     if replace(early, calls=()) != replace(late, calls=()) or _multiset(early) != _multiset(late):
         return Unpredictable("the outcome depends on where the crash falls")
     if any(_is_varied(scenario, call.tool) for call in late.calls):
         return Unpredictable("a repeated call takes another scripted outcome")
     return replace(late, at_least_once=True)
+
+
+def predictions(scenario: Scenario, crashed_after_ms: Mapping[int, int]) -> Iterator[Prediction]:
+    """Yield every outcome that is right if crashes at numbered writes fell at these times.
+
+    Args:
+        scenario: has operations with `crash_after_write`.
+        crashed_after_ms: position in the driver -> when the process died, in milliseconds after
+            the operation began; an operation that is left out did not reach that write.
+    """
+    deaths = _timed_deaths(scenario)
+    positions = sorted(numbered_crashes(scenario) & set(crashed_after_ms))
+    for moments in product(Moment, repeat=len(positions)):
+        fallen = {
+            position: Death(crashed_after_ms[position], moment)
+            for position, moment in zip(positions, moments, strict=True)
+        }
+        yield Simulation(scenario, deaths | fallen).run()
+
+
+def numbered_crashes(scenario: Scenario) -> set[int]:
+    """Return the positions in the driver of operations that crash at a numbered write."""
+    return {position for position, op in _calls(scenario) if op.crash_after_write is not None}
+
+
+def _timed_deaths(scenario: Scenario) -> dict[int, Death]:
+    return {
+        position: Death(op.crash_after_ms)
+        for position, op in _calls(scenario)
+        if op.crash_after_ms is not None
+    }
+
+
+def _calls(scenario: Scenario) -> list[tuple[int, Execute | Resume | Run]]:
+    return [
+        (position, op)
+        for position, op in enumerate(scenario.driver)
+        if isinstance(op, Execute | Resume | Run)
+    ]
 
 
 def _multiset(prediction: Prediction) -> Counter[str]:
@@ -122,189 +99,3 @@ def _multiset(prediction: Prediction) -> Counter[str]:
 def _is_varied(scenario: Scenario, tool: str) -> bool:
     script = scenario.outcomes.get(tool, [])
     return any(outcome != script[0] for outcome in script)
-
-
-class _Model:
-    def __init__(self, scenario: Scenario, *, crash_early: bool = False) -> None:
-        self.scenario, self.crash_early, self.now = scenario, crash_early, 0
-        self.dies_at: float = float("inf")
-        self.calls: list[CallPrediction] = []
-        self.calls_of: Counter[str] = Counter()
-        self.llm_calls = self.timers = 0
-        self.executions: dict[str, _Execution] = {}
-        self.shown: _Execution | None = None  # the last one that an operation returned
-
-    def run(self) -> Prediction:
-        end = "nothing"
-        for op in self.scenario.driver:
-            if op.op == "advance":
-                self.now += op.ms
-            elif op.op != "patch_state":
-                end = self._operation(op)
-        shown = self.shown or self.executions.get(self.scenario.execution_id)
-        success = None if end in {"nothing", "crashed", "refused", "threw"} else end == "completed"
-        return Prediction(end, success, shown.steps if shown else {}, tuple(self.calls))
-
-    def _operation(self, op: CallOperation) -> str:
-        name = op.execution_id or self.scenario.execution_id
-        execution = self.executions.get(name)
-        if not isinstance(op, Resume):
-            plan = op.plan or self.scenario.plan
-            is_other = execution and rules.essence(plan) != rules.essence(execution.plan)
-            if rules.is_refused(plan) or is_other:
-                return "refused"
-            steps = {step["id"]: StepPrediction() for step in plan["steps"]}
-            execution = execution or _Execution(plan, steps)
-        if execution is None:
-            return "threw"
-        if self.crash_early and op.crash_after_write is not None:
-            return "crashed"
-        self.executions[name] = execution
-        self.dies_at = self.now + (float("inf") if op.crash_after_ms is None else op.crash_after_ms)
-        try:
-            self._segment(execution)
-            for _ in range(MAX_RUN_SEGMENTS - 1 if isinstance(op, Run) else 0):
-                if execution.is_open:
-                    self._sleep(RESUME_DELAY_MS)
-                    self._segment(execution)
-        except _Crash:
-            return "crashed"
-        self.shown = execution
-        return execution.end
-
-    def _segment(self, ex: _Execution) -> None:
-        budget_ends = self.now + BUDGET_MS
-        while ex.is_open:
-            ready = ex.ready()
-            if any(record.status == "failed" for record in ex.steps.values()):
-                ex.end = self._compensate(ex, budget_ends)
-                return
-            if not ready:
-                ex.end = "completed"
-                return
-            if self.now >= budget_ends:
-                ex.end = "yielded"
-                return
-            confirmed = [step for step in ready if not rules.needs_confirmation(ex.plan, step)]
-            batch = [s for s in confirmed if ex.retry_at.get(s["id"], 0) <= self.now]
-            retries = [at for step in ready if (at := ex.retry_at.get(step["id"])) is not None]
-            if batch:
-                self._together(self._step(ex, step, budget_ends) for step in batch)
-            elif not retries:
-                ex.end = "waiting"
-                return
-            elif min(retries) > budget_ends:
-                ex.end = "yielded"
-                return
-            else:
-                self._sleep(min(retries) - self.now)
-
-    def _sleep(self, delay_ms: int) -> None:
-        def process() -> _Process:
-            yield delay_ms
-
-        self._together([process()])
-
-    def _together(self, processes: Iterable[_Process]) -> list[Any]:
-        queue: list[tuple[int, int, int, _Process]] = []
-        results: dict[int, Any] = {}
-
-        def proceed(index: int, process: _Process) -> None:
-            self.timers += 1  # timers of one instant fire in the order they were armed
-            try:
-                due = self.now + next(process)
-                heapq.heappush(queue, (due, self.timers, index, process))
-            except StopIteration as done:
-                results[index] = done.value
-
-        for index, process in enumerate(processes):
-            proceed(index, process)
-        while queue:
-            due, _, index, process = heapq.heappop(queue)
-            if due >= self.dies_at:
-                self.now = int(self.dies_at)
-                raise _Crash
-            self.now = due
-            proceed(index, process)
-        return [results[index] for index in sorted(results)]
-
-    def _call(
-        self, step: str | None, tool: str, parameters: Mapping[str, Any], *, clock: bool = True
-    ) -> _Process:
-        script = self.scenario.outcomes.get(tool) or [Outcome(success=True, output={})]
-        outcome = script[min(self.calls_of[tool], len(script) - 1)]
-        self.calls_of[tool] += 1
-        self.calls.append(CallPrediction(step, tool, parameters, self.now))
-        if clock and outcome.latency_ms >= ABORT_MS and not outcome.ignore_abort:
-            yield ABORT_MS
-            return Outcome.model_validate({"raise": "AbortError: cancelled"})
-        yield outcome.latency_ms
-        return outcome
-
-    def _step(self, ex: _Execution, step: Mapping[str, Any], budget_ends: int) -> _Process:
-        name, tool, policy = step["id"], step["tool_name"], step.get("retry_policy") or {}
-        known, attempts = dict(ex.steps), ex.steps[name].attempts + 1
-        parameters = ex.begun.get(name) or self._resolved(known, tool, step["parameters"])
-        if message := rules.invalid(self.scenario, tool, parameters):
-            ex.steps[name] = rules.rejected(message, attempts)
-            return
-        ex.begun[name] = parameters
-        ex.retry_at.pop(name, None)
-        ex.steps[name] = StepPrediction("in_progress", attempts=attempts)
-        outcome = yield from self._call(name, tool, parameters)
-        while not outcome.success and attempts < policy.get("max_attempts", 1):
-            pause_ms = rules.backoff_ms(policy, attempts)
-            if self.now + pause_ms > budget_ends:
-                ex.retry_at[name] = self.now + pause_ms
-                ex.steps[name] = StepPrediction("pending", attempts=attempts)
-                return
-            yield pause_ms
-            attempts += 1
-            outcome = yield from self._call(name, tool, parameters)
-        ended = rules.ended(outcome, attempts)
-        if rules.is_recoverable(outcome):
-            advised = rules.advised(self._ask(), parameters)
-            if advised is not None:
-                advised = self._resolved(known, tool, advised)
-                if message := rules.invalid(self.scenario, tool, advised):
-                    ended = rules.rejected(message, attempts)
-                else:
-                    outcome = yield from self._call(name, tool, advised, clock=False)
-                    ended = rules.ended(outcome, attempts)
-        ex.steps[name] = ended
-        del ex.begun[name]
-
-    def _ask(self) -> str | None:
-        self.llm_calls += 1
-        llm = self.scenario.llm
-        return llm[min(self.llm_calls, len(llm)) - 1].content if llm else None
-
-    def _resolved(
-        self, steps: Mapping[str, StepPrediction], tool: str, parameters: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        resolved = {name: rules.reference(value, steps) for name, value in parameters.items()}
-        script = self.scenario.tools.get(tool)
-        for alias, primary in (script.aliases if script else {}).items():
-            if alias in resolved:
-                resolved.setdefault(primary, resolved[alias])
-        return resolved
-
-    def _compensate(self, ex: _Execution, budget_ends: int) -> str:
-        while wave := ex.wave():
-            if self.now >= budget_ends:
-                return "yielded"
-            undone = self._together(self._undo(ex.steps[step]) for step in wave)
-            ex.undone.update(zip(wave, undone, strict=True))
-        if not ex.undone:
-            return "failed"
-        return "compensated" if all(ex.undone.values()) else "compensation_failed"
-
-    def _undo(self, step: StepPrediction) -> _Process:
-        tool, parameters = step.compensation or ("", {})
-        for attempt in range(COMPENSATION_CALLS):
-            if attempt:
-                yield COMPENSATION_BACKOFF_MS * 2 ** (attempt - 1)
-            outcome = yield from self._call(None, tool, parameters)
-            if outcome.success:
-                return True
-        return False

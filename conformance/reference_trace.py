@@ -5,7 +5,7 @@ It shows what a perfect executor would: the comparison's own tests plant their d
 
 from typing import Any
 
-from conformance.reference_model import Prediction
+from conformance.reference_run import Prediction
 from conformance.scenario import Scenario
 from conformance.trace import Trace
 
