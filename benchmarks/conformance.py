@@ -8,6 +8,7 @@ raw commands to the same kind of store) says more than a time, which depends on 
 import argparse
 import asyncio
 import json
+import resource
 import sys
 import time
 from collections import Counter
@@ -99,9 +100,11 @@ def measure(pairs: int, processes: int, seed: int, options: Options) -> dict[str
     begun = time.perf_counter()
     scenarios = generate(pairs, seed)
     generating_s = time.perf_counter() - begun
+    cpu_before_s = _children_cpu_s()
     begun = time.perf_counter()
     results = list(examine_all(scenarios, options, jobs=processes))
     comparing_s = time.perf_counter() - begun
+    cpu_s = _children_cpu_s() - cpu_before_s
     sample = scenarios[:SAMPLE_PAIRS]
     parts = split(sample, options)
     issued = commands(sample, options)
@@ -116,6 +119,8 @@ def measure(pairs: int, processes: int, seed: int, options: Options) -> dict[str
         "generating_ms_per_scenario": 1000 * generating_s / pairs,
         "seconds": comparing_s,
         "pairs_per_second": pairs / comparing_s,
+        "cpu_seconds": cpu_s,
+        "cpu_ms_per_pair": 1000 * cpu_s / pairs,
         "target_seconds": TARGET_S * pairs / TARGET_PAIRS,
         "runs_per_pair": RUNS_PER_PAIR,
         "share_in_executors": parts["executors_s"] / parts["total_s"],
@@ -124,7 +129,14 @@ def measure(pairs: int, processes: int, seed: int, options: Options) -> dict[str
         "pair_over_floor": parts["total_s"] / floor,
         "executors_over_floor": parts["executors_s"] / floor,
         "verdicts": dict(Counter(str(result.verdict) for result in results)),
+        "attributions": dict(Counter(str(result.attribution) for result in results)),
     }
+
+
+def _children_cpu_s() -> float:
+    """Return the processor time of worker processes that have ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
