@@ -15,6 +15,7 @@ from typing import TypeAlias
 from conformance.config import Attestation
 from conformance.errors import UsageError
 from conformance.metrics.execution_tests import TestEvidence
+from conformance.metrics.legacy_imports import ScanEvidence
 from conformance.report import Finding, Verdict
 
 LEGACY_NAMES = (
@@ -46,11 +47,13 @@ class ChecklistEvidence:
     """What the rows are judged by.
 
     `sources` maps a path as it is shown (`engine/clock.py`) to its text: the Python modules of the
-    engine and the legacy package, and the rule and dashboard files beside them.
+    engine and the legacy package, and the rule and dashboard files beside them. `scan` is that of
+    the tests' own source.
     """
 
     sources: Mapping[str, str]
     tests: TestEvidence | None = None
+    scan: ScanEvidence | None = None
     documentation: Finding | None = None
 
 
@@ -158,7 +161,7 @@ def _one_interface(evidence: ChecklistEvidence) -> Answer:
 
 
 def _one_engine_tests(evidence: ChecklistEvidence) -> Answer:
-    scan = evidence.tests.scan if evidence.tests is not None else None
+    scan = evidence.scan
     if scan is None or scan.files == 0:
         return Answer(
             Verdict.UNKNOWN, "not examined", (), "the source of the tests was not examined"

@@ -171,7 +171,8 @@ class _Run:
         )
 
     def execution_tests(self) -> Finding:
-        return execution_tests.judge(self._suite())
+        suite = self._suite()
+        return execution_tests.judge(replace(suite, scan=self._scan().tests))
 
     def failures(self) -> Finding:
         records = self._collectors.records(self._repository)
@@ -195,9 +196,11 @@ class _Run:
                     f"tool.planproof.checklist.{name}.evidence: there is no {attestation.evidence!r}",
                     place=str(self._repository.file),
                 )
+        scans = _or_none(self._scan)
         evidence = ChecklistEvidence(
             sources=self._collectors.sources(self._repository),
             tests=_or_none(self._suite),
+            scan=scans.tests if scans is not None else None,
             documentation=_or_none(self.documentation),
         )
         return checklist.answer(evidence, self._settings.checklist, str(self._repository.file))
@@ -208,8 +211,7 @@ class _Run:
 
     def _collect_suite(self) -> TestEvidence:
         with self._progress("running the execution tests"):
-            suite = self._collectors.suite(self._repository)
-        return replace(suite, scan=self._scan().tests)
+            return self._collectors.suite(self._repository)
 
     def _collect_documentation(self) -> DocumentationEvidence:
         with self._progress("running the examples of the documentation"):

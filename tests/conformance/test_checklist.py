@@ -39,13 +39,13 @@ SOURCES = {
 TESTS = TestEvidence(
     (TestCase("tests.chaos.test_kill", "test_resumes", "passed"),),
     "junit.xml",
-    scan=ScanEvidence(files=3),
 )
+SCAN = ScanEvidence(files=3)
 DOCUMENTED = Finding(id="d", title="D", verdict=Verdict.MET, figure="all", target="all")
 
 
-def _rows(sources=SOURCES, tests=TESTS, documentation=DOCUMENTED, attested=None):
-    evidence = ChecklistEvidence(sources=sources, tests=tests, documentation=documentation)
+def _rows(sources=SOURCES, tests=TESTS, scan=SCAN, documentation=DOCUMENTED, attested=None):
+    evidence = ChecklistEvidence(sources, tests, scan, documentation)
     return {row.id: row for row in answer(evidence, attested or {}, "pyproject.toml")}
 
 
@@ -87,27 +87,35 @@ def test_what_the_source_lacks_is_missed_with_the_reason(path, text, row, reason
     assert reason in found.reason
 
 
-def _tests(*cases, scan=TESTS.scan):
-    return TestEvidence(cases, "junit.xml", scan=scan)
+def _tests(*cases):
+    return TestEvidence(cases, "junit.xml")
 
 
 @pytest.mark.parametrize(
-    ("tests", "row", "verdict"),
+    ("tests", "verdict"),
     [
-        (None, "chaos-tests", Verdict.UNKNOWN),
-        (_tests(), "chaos-tests", Verdict.UNKNOWN),
-        (_tests(TestCase("tests.plain", "test_x", "passed")), "chaos-tests", Verdict.MISSED),
-        (_tests(TestCase("tests.chaos", "test_x", "skipped")), "chaos-tests", Verdict.MISSED),
-        (_tests(TestCase("tests.chaos", "test_x", "failed")), "chaos-tests", Verdict.MISSED),
-        (None, "one-engine-tests", Verdict.UNKNOWN),
-        (_tests(scan=None), "one-engine-tests", Verdict.UNKNOWN),
-        (_tests(scan=ScanEvidence(0)), "one-engine-tests", Verdict.UNKNOWN),
-        (_tests(scan=ScanEvidence(2, unexamined=("a",))), "one-engine-tests", Verdict.UNKNOWN),
-        (_tests(scan=ScanEvidence(2, ("a.py:1",))), "one-engine-tests", Verdict.MISSED),
+        (None, Verdict.UNKNOWN),
+        (_tests(), Verdict.UNKNOWN),
+        (_tests(TestCase("tests.plain", "test_x", "passed")), Verdict.MISSED),
+        (_tests(TestCase("tests.chaos", "test_x", "skipped")), Verdict.MISSED),
+        (_tests(TestCase("tests.chaos", "test_x", "failed")), Verdict.MISSED),
     ],
 )
-def test_rows_that_follow_from_the_tests(tests, row, verdict):
-    assert _rows(tests=tests)[row].verdict is verdict
+def test_the_row_on_chaos_follows_from_the_results(tests, verdict):
+    assert _rows(tests=tests)["chaos-tests"].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("scan", "verdict"),
+    [
+        (None, Verdict.UNKNOWN),
+        (ScanEvidence(0), Verdict.UNKNOWN),
+        (ScanEvidence(2, unexamined=("a",)), Verdict.UNKNOWN),
+        (ScanEvidence(2, ("a.py:1",)), Verdict.MISSED),
+    ],
+)
+def test_the_row_on_one_engine_follows_from_the_scan(scan, verdict):
+    assert _rows(scan=scan)["one-engine-tests"].verdict is verdict
 
 
 def test_the_documentation_row_follows_the_metric():
