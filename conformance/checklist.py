@@ -167,7 +167,7 @@ def _one_engine_tests(evidence: ChecklistEvidence) -> Answer:
             Verdict.UNKNOWN, "not examined", (), "the source of the tests was not examined"
         )
     left = len(scan.occurrences)
-    figure = f"{left} uses of legacy in {scan.files} test files"
+    figure = f"{left} uses of legacy in tests ({scan.files} files examined)"
     if left:
         return Answer(Verdict.MISSED, figure, scan.places(3), "tests still use legacy")
     if scan.undecided or scan.unexamined:

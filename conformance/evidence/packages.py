@@ -1,6 +1,7 @@
 """Where the packages that are measured lie, without importing them."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.config import Repository
@@ -62,7 +63,10 @@ def engine_size(repository: Repository) -> SizeEvidence:
 def freeze(repository: Repository) -> FreezeEvidence | None:
     """Read the manifest of the frozen legacy package; None if there is none."""
     folder = package_folder(repository.root, "legacy")
-    return read_freeze(folder) if folder is not None else None
+    found = read_freeze(folder) if folder is not None else None
+    if found is None:
+        return None
+    return replace(found, manifest=repository.shown(Path(found.manifest)))
 
 
 def checklist_sources(repository: Repository) -> dict[str, str]:

@@ -49,7 +49,7 @@ def judge(evidence: ScanEvidence) -> Finding:
         id=METRIC,
         title="No legacy import in production code",
         verdict=verdict,
-        figure=f"{left} in {evidence.files} files{allowed}",
+        figure=f"{left} uses, {evidence.files} files examined{allowed}",
         target="0 uses",
         evidence=evidence.places(SHOWN) or ("planproof scan",),
         reason=reason,

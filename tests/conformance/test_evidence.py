@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from codemods.settings import DEFAULT_ROOT
 from conformance.config import Repository, parse_settings
 from conformance.errors import HarnessError, UsageError
 from conformance.evidence.collection import production_records
@@ -16,7 +17,10 @@ from conformance.evidence.packages import (
     installed_folder,
     package_folder,
 )
+from conformance.evidence.scan import scan
 from conformance.evidence.suite import INSIDE_GATE, suite_results
+from conformance.metrics.legacy_imports import judge
+from conformance.report import Verdict
 
 JUNIT = '<testsuite><testcase classname="t" name="a"/></testsuite>'
 
@@ -78,6 +82,46 @@ def test_the_own_legacy_folder_is_the_one_that_is_checked(tmp_path):
     assert freeze(_repository(tmp_path)) is None
     _write(tmp_path, "legacy/frozen.sha256", f"{'0' * 64}  __init__.py\n")
     assert freeze(_repository(tmp_path)).digests["__init__.py"][0] == "0" * 64
+
+
+LEGACY = DEFAULT_ROOT  # so that this file does not name the module it is about
+
+
+def _allow(path):
+    return {"allow": [{"path": path, "reason": "later", "expires": "2999-01-01"}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "verdict", "place"),
+    [
+        (f"import {LEGACY}\n", {}, Verdict.MISSED, "app.py:1:8 import"),
+        ("import engine\n", {}, Verdict.MET, "planproof scan"),
+        (f"import {LEGACY}\n)\n", {}, Verdict.UNKNOWN, "app.py:"),
+        (f"import {LEGACY}\n", _allow("app.py"), Verdict.MET, "planproof scan"),
+        ("import engine\n", _allow("app.py"), Verdict.UNKNOWN, "planproof scan"),
+    ],
+)
+def test_the_scan_of_production_code(tmp_path, text, settings, verdict, place):
+    _write(tmp_path, "pyproject.toml", "[tool.planproof]\n")
+    _write(tmp_path, "app.py", text)
+    finding = judge(scan(_repository(tmp_path, scan=settings)).production)
+    assert finding.verdict is verdict, finding
+    assert finding.evidence[0].startswith(place)
+
+
+def test_the_scan_tells_tests_from_production_code(tmp_path):
+    _write(tmp_path, "pyproject.toml", "[tool.planproof]\n")
+    _write(tmp_path, "tests/test_a.py", f"import {LEGACY}\n")
+    found = scan(_repository(tmp_path))
+    assert judge(found.production).verdict is Verdict.MET
+    assert found.tests.occurrences == ("tests/test_a.py:1:8 import",)
+
+
+def test_a_wrong_setting_of_the_scan_is_named_with_its_table(tmp_path):
+    _write(tmp_path, "pyproject.toml", "[tool.planproof]\n")
+    with pytest.raises(UsageError) as caught:
+        scan(_repository(tmp_path, scan={"exclud": []}))
+    assert "tool.planproof.scan: unknown key 'exclud'" in caught.value.line()
 
 
 def test_a_fresh_junit_file_is_read_and_no_command_runs(tmp_path):

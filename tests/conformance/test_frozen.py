@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from conformance.metrics.frozen import FreezeEvidence, judge, read_freeze
+from conformance.metrics.frozen import EXECUTOR, FreezeEvidence, judge, read_freeze
 from conformance.report import Verdict
 
 
@@ -45,11 +45,11 @@ def test_a_removed_file_is_missed(folder):
 
 
 def test_a_module_that_the_executor_imports_has_to_be_listed(folder):
-    (folder / "durable_execution.py").write_text("from legacy import a, c\n")
+    (folder / f"{EXECUTOR}.py").write_text("from legacy import a, c\n")
     (folder / "c.py").write_text("x = 1\n")
     finding = judge(read_freeze(folder))
     assert finding.verdict is Verdict.MISSED
-    assert finding.reason == "not in the manifest: c.py, durable_execution.py"
+    assert finding.reason == f"not in the manifest: c.py, {EXECUTOR}.py"
 
 
 def test_a_malformed_line_is_missed_and_named(folder):

@@ -39,5 +39,5 @@ def test_the_places_are_the_evidence_and_the_figure_counts_them_all():
     places = tuple(f"a.py:{line}" for line in range(1, 10))
     finding = judge(ScanEvidence(files=2, occurrences=places, allowed=1))
     assert finding.evidence == places[:5]
-    assert finding.figure == "9 in 2 files, 1 allowed"
+    assert finding.figure == "9 uses, 2 files examined, 1 allowed"
     assert finding.details["occurrences"] == list(places)
