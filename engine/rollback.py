@@ -7,7 +7,7 @@ from engine.checkpointer import Checkpointer
 from engine.clock import Clock
 from engine.events import Event, EventName
 from engine.progress import Progress
-from engine.saga import SagaOrder, awaits_compensation
+from engine.saga import SagaOrder, awaits_compensation, uncompensated
 from engine.settings import WorkflowSettings
 from engine.states import CompensationStatus
 from engine.step_runner import StepRunner
@@ -36,8 +36,10 @@ class Rollback:
 
     @property
     def needed(self) -> bool:
-        """Whether anything is left to undo."""
-        return any(awaits_compensation(state) for state in self._progress.states)
+        """Whether anything is left to undo, or to report as not undone."""
+        return bool(uncompensated(self._progress)) or any(
+            awaits_compensation(state) for state in self._progress.states
+        )
 
     async def run(self, budget_used: Callable[[], bool]) -> bool:
         """Undo until nothing is left (True) or the budget is used up (False).

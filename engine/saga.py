@@ -21,8 +21,16 @@ def compensated(progress: Progress) -> tuple[str, ...]:
 
 
 def uncompensated(progress: Progress) -> tuple[str, ...]:
-    """Return the ids of steps whose effects remain although their undoing was tried."""
-    return _with_status(progress, CompensationStatus.FAILED)
+    """Return the ids of steps whose effects remain although undoing was tried, or may remain.
+
+    An effect in doubt counts as one that has happened, until its tool or a person says otherwise.
+    """
+    return tuple(
+        state.id
+        for state in progress.states
+        if state.compensation_status is CompensationStatus.FAILED
+        or state.status is StepStatus.IN_DOUBT
+    )
 
 
 class SagaOrder:

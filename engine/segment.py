@@ -318,6 +318,8 @@ class Segment:
             due_at_ms=due_at_ms,
             waiting_for=waiting_for,
             compensated_steps=compensated(self.progress),
-            uncompensated_steps=uncompensated(self.progress),
+            uncompensated_steps=()
+            if self._status is ExecutionStatus.AWAITING_CONFIRMATION
+            else uncompensated(self.progress),
             steps=tuple(self.progress.states),
         )

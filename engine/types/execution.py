@@ -98,7 +98,7 @@ class ExecutionResult(ExecutionRecord):
         segment_number: the segment that ended, from 1.
         due_at_ms: when a resume is due, in epoch milliseconds.
         compensated_steps: steps whose effects were undone.
-        uncompensated_steps: steps whose effects remain although they should not.
+        uncompensated_steps: steps whose effects remain, or may remain, although they should not.
         steps: every step's state, in the plan's order, outputs included.
     """
 

@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 Behaviour = Callable[[ToolCall], Awaitable[ToolResult]]
 
 
-class Killed(BaseException):  # noqa: N818 - the process died; nothing may catch it
+class Killed(BaseException):
     """The process is gone."""
 
 
@@ -146,7 +146,13 @@ class Client(FakeAsyncRedis):
             raise Killed
         if number in self.fail_at:
             raise RedisConnectionError("connection refused")
-        answer = await super().execute_command(*args, **options)
+        try:
+            answer = await super().execute_command(*args, **options)
+        except Exception:
+            if number == self.die_after:
+                self.dead = True
+                raise Killed from None
+            raise
         if number == self.die_after:
             self.dead = True
             raise Killed

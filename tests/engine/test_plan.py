@@ -1,5 +1,6 @@
 """Without these a bad plan would be found out in the middle of a run, or its fault not named."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -84,9 +85,9 @@ def test_a_cycle_is_spelled_out_along_its_edges(
     names = str(fault).split("form a cycle: ")[1].split(" -> ")
     assert names[0] == names[-1] and set(names) == members
     after = {one["id"]: set(one["dependencies"]) for one in steps}
-    assert all(
-        second in after[first] for first, second in zip(names, names[1:], strict=False)
-    ) or all(first in after[second] for first, second in zip(names, names[1:], strict=False))
+    assert all(second in after[first] for first, second in itertools.pairwise(names)) or all(
+        first in after[second] for first, second in itertools.pairwise(names)
+    )
     assert fault.path.endswith(".dependencies")
 
 

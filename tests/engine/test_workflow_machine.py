@@ -1054,8 +1054,7 @@ async def warm(lab: Lab) -> Client:
     await lab.machine(chain(2), execution_id="warm up", settings=WORKER).execute()
     lab.tools.calls.clear()
     lab.events.clear()
-    client = lab.client()
-    return client
+    return lab.client()
 
 
 def store_commands(plan: Plan) -> int:
