@@ -34,7 +34,7 @@ class Checkpointer:
         self._clock = clock
         self._ids = ids
         self._lease_ms = lease_ms
-        self._renewed_ms = clock.monotonic_ms()
+        self._held_until_ms = clock.monotonic_ms() + lease_ms
         self._listeners = listeners
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
@@ -58,6 +58,7 @@ class Checkpointer:
         """
         transition = Transition(
             operation_id=self._ids.new_id(),
+            lease_ms=self._lease_ms,
             head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
             steps=steps or {},
             events=events,
@@ -65,6 +66,7 @@ class Checkpointer:
             release=release,
             expire_s=expire_s,
         )
+        asked_ms = self._clock.monotonic_ms()
         try:
             applied = await self._store.apply(self._lease, transition)
         except StoreUnavailableError as error:
@@ -74,6 +76,7 @@ class Checkpointer:
             self._tell(self.event(EventName.LEASE_LOST))
             raise
         self._lease = applied.lease
+        self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
         for event in events:
             self._tell(event)
@@ -85,30 +88,31 @@ class Checkpointer:
     async def keep_lease(self) -> None:
         """Renew the lease until cancelled; run it beside the tools.
 
-        Renewals are counted from the last one, not from this call, so that many short calls are
-        no reason to lose the lease. One that fails is tried again while the lease lasts.
+        Every write prolongs a lease of which less than half is left, so that only calls of more
+        than a third of its term cost a renewal. One that fails is tried again while the lease
+        lasts.
 
         Raises:
             engine.errors.LeaseLostError: another process took over.
             engine.errors.StoreUnavailableError: the store was away until the lease ran out.
         """
         term_ms = self._lease_ms / LEASE_RENEWALS_PER_TERM
-        next_ms = self._renewed_ms + term_ms
+        pause_ms = term_ms
         while True:
-            await self._clock.sleep_ms(max(0, next_ms - self._clock.monotonic_ms()))
+            await self._clock.sleep_ms(pause_ms)
             asked_ms = self._clock.monotonic_ms()
             try:
                 await self._store.renew(self._lease, self._lease_ms)
             except StoreUnavailableError:
-                next_ms = asked_ms + term_ms / LEASE_RENEWALS_PER_TERM
-                if next_ms >= self._renewed_ms + self._lease_ms:
+                pause_ms = term_ms / LEASE_RENEWALS_PER_TERM
+                if asked_ms + pause_ms >= self._held_until_ms:
                     raise
             except LeaseLostError:
                 self._tell(self.event(EventName.LEASE_LOST))
                 raise
             else:
-                self._renewed_ms = asked_ms
-                next_ms = asked_ms + term_ms
+                self._held_until_ms = asked_ms + self._lease_ms
+                pause_ms = term_ms
 
     def event(
         self,

@@ -19,51 +19,49 @@ end
 # readers get the newest token and can write nothing that anybody would miss. A lease enters the
 # resume queue at its end, so that an execution whose process died is found.
 _GRANT = """
-local function grant(execution, owner, lease_ms, now)
-  if redis.call('HGET', KEYS[1], 'ended') then return redis.call('HGET', KEYS[1], 'fence') end
-  local token = redis.call('HINCRBY', KEYS[1], 'fence', 1)
-  local until_ms = now + lease_ms
-  redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', string.format('%d', until_ms))
-  redis.call('ZADD', KEYS[5], string.format('%d', until_ms), execution)
-  return token
-end
 local function held(owner, now)
   local lease = redis.call('HMGET', KEYS[1], 'lease_owner', 'lease_until_ms', 'ended')
-  if lease[3] then return 0 end
-  if not lease[1] or lease[1] == '' or lease[1] == owner then return 0 end
-  local left = tonumber(lease[2]) - now
-  if left > 0 then return left end
-  return 0
+  if lease[3] then return 0, true end
+  if not lease[1] or lease[1] == '' or lease[1] == owner then return 0, false end
+  return math.max(0, tonumber(lease[2]) - now), false
 end
-local function everything(created, token)
-  local version = redis.call('HGET', KEYS[1], 'version')
-  local cancel = redis.call('HGET', KEYS[1], 'cancel_reason') or ''
-  return {'OK', created, tostring(token), version, cancel, redis.call('GET', KEYS[2]) or '',
-          redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[3])}
+local function grant(execution, owner, lease_ms, now)
+  local until_ms = string.format('%d', now + lease_ms)
+  redis.call('HINCRBY', KEYS[1], 'fence', 1)
+  redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', until_ms)
+  redis.call('ZADD', KEYS[5], until_ms, execution)
+end
+local function everything(created)
+  return {'OK', created, redis.call('GET', KEYS[2]) or '', redis.call('HGETALL', KEYS[1]),
+          redis.call('HGETALL', KEYS[3])}
+end
+local function claim(created, execution, owner, lease_ms, now)
+  local left, ended = held(owner, now)
+  if left > 0 then return {'HELD', tostring(left)} end
+  if not ended then grant(execution, owner, lease_ms, now) end
+  return everything(created)
 end
 """
 
+# Further ARGV: operation id, digest of the plan, plan, then fields (name, value).
 BEGIN = (
     _NOW
     + _GRANT
     + """
-local execution, owner, lease_ms, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
 local operation, digest, plan = ARGV[5], ARGV[6], ARGV[7]
 local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by')
 local created = '0'
 if not known[1] then
   redis.call('SET', KEYS[2], plan)
-  redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1', 'fence', '0')
-  for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1',
+             'fence', '0', unpack(ARGV, 8))
   created = '1'
 elseif known[1] ~= digest then
   return {'MISMATCH'}
 elseif known[2] == operation then
   created = '1'
 end
-local left = held(owner, now)
-if left > 0 then return {'HELD', tostring(left)} end
-return everything(created, grant(execution, owner, lease_ms, now))
+return claim(created, ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
 """
 )
 
@@ -71,26 +69,28 @@ CLAIM = (
     _NOW
     + _GRANT
     + """
-local execution, owner, lease_ms, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'MISSING'} end
-local left = held(owner, now)
-if left > 0 then return {'HELD', tostring(left)} end
-return everything('0', grant(execution, owner, lease_ms, now))
+return claim('0', ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
 """
 )
 
 # ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
-# expire_s, then counted lists: fields set (name, value), fields removed, steps (index, text), the
-# bound of the outbox, events (position, text). Lists are handed on in pieces of 500 pairs, because
-# Lua's stack is bounded; all events of one piece share one entry of the stream.
-APPLY = """
-local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason')
+# expire_s, lease_ms, now, then counted lists: fields set (name, value; the new version and the
+# operation id are among them), fields removed, steps (index, text), the bound of the outbox, events
+# (position, text). Lists are handed on in pieces of 500 pairs, because Lua's stack is bounded; all
+# events of one piece share one entry of the stream. A lease of which less than half is left is
+# prolonged with the write.
+APPLY = (
+    _NOW
+    + """
+local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
+                         'lease_until_ms')
 local cancel = state[4] or ''
 if not state[1] then return {'MISSING'} end
 if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
 if state[2] ~= ARGV[4] then return {'STALE', state[1]} end
-local at = 8
+local at = 10
 local function pieces(width, call)
   local last = at + width * tonumber(ARGV[at])
   at = at + 1
@@ -101,7 +101,6 @@ local function pieces(width, call)
   end
 end
 local version = string.format('%d', tonumber(state[2]) + 1)
-redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
 pieces(2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
 pieces(1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
 pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
@@ -112,13 +111,23 @@ pieces(2, function(i, j)
 end)
 if ARGV[5] == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
 elseif ARGV[5] ~= 'keep' then redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1]) end
-if ARGV[6] == '1' then redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0') end
+if ARGV[6] == '1' then
+  redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0')
+else
+  local now, lease_ms = clock(ARGV[9]), tonumber(ARGV[8])
+  if tonumber(state[5]) - now < lease_ms / 2 then
+    local until_ms = string.format('%d', now + lease_ms)
+    redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
+    redis.call('ZADD', KEYS[5], until_ms, ARGV[1])
+  end
+end
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'ended', '1')
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[7]) end
 end
 return {'OK', version, cancel}
 """
+)
 
 # ARGV: execution id, token, lease_ms, now.
 RENEW = (

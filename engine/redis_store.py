@@ -104,7 +104,9 @@ class RedisStore:
     async def apply(self, lease: Lease, transition: Transition) -> Applied:
         """Write one transition. See `engine.store.Store`."""
         reply = await self._run(
-            redis_scripts.APPLY, lease.execution_id, _apply_arguments(lease, transition)
+            redis_scripts.APPLY,
+            lease.execution_id,
+            _apply_arguments(lease, transition, self._now()),
         )
         if reply[0] == "MISSING":
             raise ExecutionNotFoundError(f"execution {lease.execution_id} is gone")
@@ -193,12 +195,15 @@ class RedisStore:
                 f"execution {execution_id} is worked on by another process",
                 retry_after_ms=left_ms,
             )
-        _, created, token, version, cancel, plan, head, steps = reply
+        _, created, plan, flat_head, steps = reply
+        head = _mapping(flat_head)
+        state = self._state(execution_id, plan, head, _mapping(steps))
+        token = FencingToken(int(head["fence"]))
         return Claimed(
-            lease=Lease(execution_id, owner, FencingToken(int(token)), int(version)),
-            state=self._state(execution_id, plan, _mapping(head), _mapping(steps)),
+            lease=Lease(execution_id, owner, token, int(head["version"])),
+            state=state,
             created=created == "1",
-            cancel_reason=cancel or None,
+            cancel_reason=head.get("cancel_reason"),
         )
 
     def _state(
@@ -234,8 +239,9 @@ class RedisStore:
             raise StoreUnavailableError(f"the store failed: {error}") from error
 
 
-def _apply_arguments(lease: Lease, transition: Transition) -> list[str]:
+def _apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]:
     changed = {name: text for name, text in transition.head.items() if text is not None}
+    changed |= {"version": str(lease.version + 1), "operation": transition.operation_id}
     removed = [name for name, text in transition.head.items() if text is None]
     due = transition.due
     return [
@@ -246,6 +252,8 @@ def _apply_arguments(lease: Lease, transition: Transition) -> list[str]:
         str(due.at_ms) if isinstance(due, DueAt) else due,
         "1" if transition.release else "0",
         "" if transition.expire_s is None else str(transition.expire_s),
+        str(transition.lease_ms),
+        now,
         str(len(changed)),
         *(part for pair in changed.items() for part in pair),
         str(len(removed)),

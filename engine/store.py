@@ -51,11 +51,13 @@ class Transition:
         operation_id: applied once however often it is sent; a repeat gets the first answer.
         head: the changed fields of the execution, by name; None removes the field.
         steps: the changed steps, by position in the plan.
+        lease_ms: the term of the lease; one that runs out soon is prolonged by this much.
         release: give the lease back with this write.
         expire_s: from now on the whole execution is kept only this long (seconds).
     """
 
     operation_id: str
+    lease_ms: int
     head: Mapping[str, str | None] = field(default_factory=dict)
     steps: Mapping[int, StepState] = field(default_factory=dict)
     events: Sequence[Event] = ()
