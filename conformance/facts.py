@@ -244,7 +244,8 @@ def _lost_step(step: Mapping[str, Any], left: StepOutcome, right: StepOutcome) -
             return "save"
         if message.removeprefix("Error: ") == "realtime unavailable":
             return "sign"
-    if right.attempts > left.attempts and _max_attempts(step) > 1:
+    is_retried = right.attempts > left.attempts or right.status == "pending"
+    if right.attempts and is_retried and _max_attempts(step) > 1:
         return "retry"
     if right.status != "completed":
         return ""

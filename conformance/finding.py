@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conformance.differential import Options, PairResult, examine_once
 from conformance.errors import PlanproofError
-from conformance.ledger import Ledger
+from conformance.ledger import DEFAULT_LEDGER, Ledger
 from conformance.scenario import Scenario
 from conformance.scenario_builder import format_document
 from conformance.shrinking import shrink
@@ -159,6 +159,8 @@ def _command(path: Path, options: Options, ledger: Ledger) -> str:
         words.append("--strict")
     if ledger.path is None:
         words.append("--empty-ledger")
+    elif ledger.path != DEFAULT_LEDGER:
+        words.append(f"--ledger {ledger.path}")
     return " ".join(words)
 
 

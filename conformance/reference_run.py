@@ -178,6 +178,11 @@ class Simulation:
         while ex.is_open:
             ready = ex.ready()
             if any(record.status == "failed" for record in ex.steps.values()):
+                # What a dead process had begun may have happened: its result must be known first.
+                begun = [s for s in ready if ex.steps[s["id"]].status == "in_progress"]
+                if begun:
+                    self._batch(ex, begun, budget_ends)
+                    continue
                 ex.end = self._compensate(ex, budget_ends)
                 return
             if not ready:
@@ -190,13 +195,7 @@ class Simulation:
             batch = [s for s in confirmed if ex.retry_at.get(s["id"], 0) <= self.now]
             retries = [at for step in ready if (at := ex.retry_at.get(step["id"])) is not None]
             if batch:
-                began = self.now
-                try:
-                    self._together(self._step(ex, step, budget_ends) for step in batch)
-                except _Crash:
-                    renewed = (self.now - began) // RENEWAL_MS * RENEWAL_MS
-                    ex.lease_ends = max(ex.lease_ends, began + renewed + LEASE_MS)
-                    raise
+                self._batch(ex, batch, budget_ends)
             elif not retries:
                 ex.end = "waiting"
                 return
@@ -205,6 +204,15 @@ class Simulation:
                 return
             else:
                 self._sleep(min(retries) - self.now)
+
+    def _batch(self, ex: _Execution, batch: Iterable[Mapping[str, Any]], budget_ends: int) -> None:
+        began = self.now
+        try:
+            self._together(self._step(ex, step, budget_ends) for step in batch)
+        except _Crash:
+            renewed = (self.now - began) // RENEWAL_MS * RENEWAL_MS
+            ex.lease_ends = max(ex.lease_ends, began + renewed + LEASE_MS)
+            raise
 
     def _sleep(self, delay_ms: int) -> None:
         def process() -> _Process:
