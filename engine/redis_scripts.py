@@ -15,9 +15,10 @@ local function clock(given)
 end
 """
 
-# ARGV of BEGIN and CLAIM: execution id, owner, lease_ms, now. What has ended grants no lease: its
-# readers get the newest token and can write nothing that anybody would miss. A lease enters the
-# resume queue at its end, so that an execution whose process died is found.
+# ARGV of BEGIN and CLAIM: execution id, owner, lease_ms, now, schema version. What another engine
+# wrote is not touched, its lease included. What has ended grants no lease and takes no write. A
+# lease enters the resume queue at its end, so that an execution whose process died is found. The
+# last operation is forgotten with the token that it was written under.
 _GRANT = """
 local function held(owner, now)
   local lease = redis.call('HMGET', KEYS[1], 'lease_owner', 'lease_until_ms', 'ended')
@@ -28,7 +29,7 @@ end
 local function grant(execution, owner, lease_ms, now)
   local until_ms = string.format('%d', now + lease_ms)
   redis.call('HINCRBY', KEYS[1], 'fence', 1)
-  redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', until_ms)
+  redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', until_ms, 'operation', '')
   redis.call('ZADD', KEYS[5], until_ms, execution)
 end
 local function everything(created)
@@ -48,17 +49,19 @@ BEGIN = (
     _NOW
     + _GRANT
     + """
-local operation, digest, plan = ARGV[5], ARGV[6], ARGV[7]
-local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by')
+local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by', 'version', 'schema')
 local created = '0'
 if not known[1] then
   redis.call('SET', KEYS[2], plan)
   redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1',
-             'fence', '0', unpack(ARGV, 8))
+             'fence', '0', 'schema', schema, unpack(ARGV, 9))
   created = '1'
+elseif known[4] ~= schema then
+  return {'VERSION', known[4] or ''}
 elseif known[1] ~= digest then
   return {'MISMATCH'}
-elseif known[2] == operation then
+elseif known[2] == operation and known[3] == '1' then
   created = '1'
 end
 return claim(created, ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
@@ -69,7 +72,9 @@ CLAIM = (
     _NOW
     + _GRANT
     + """
-if redis.call('EXISTS', KEYS[1]) == 0 then return {'MISSING'} end
+local known = redis.call('HMGET', KEYS[1], 'digest', 'schema')
+if not known[1] then return {'MISSING'} end
+if known[2] ~= ARGV[5] then return {'VERSION', known[2] or ''} end
 return claim('0', ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
 """
 )
@@ -84,12 +89,12 @@ APPLY = (
     _NOW
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
-                         'lease_until_ms')
+                         'lease_until_ms', 'ended')
 local cancel = state[4] or ''
 if not state[1] then return {'MISSING'} end
 if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
-if state[2] ~= ARGV[4] then return {'STALE', state[1]} end
+if state[2] ~= ARGV[4] or state[6] then return {'STALE', state[1]} end
 local at = 10
 local function pieces(width, call)
   local last = at + width * tonumber(ARGV[at])
@@ -129,11 +134,13 @@ return {'OK', version, cancel}
 """
 )
 
-# ARGV: execution id, token, lease_ms, now.
+# ARGV: execution id, token, lease_ms, now. A renewal that arrives after the lease was given back
+# comes too late: it must not move the time of the resume.
 RENEW = (
     _NOW
     + """
-if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then return {'STALE'} end
+local state = redis.call('HMGET', KEYS[1], 'fence', 'lease_owner')
+if state[1] ~= ARGV[2] or state[2] == '' then return {'STALE'} end
 local until_ms = string.format('%d', clock(ARGV[4]) + tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
 redis.call('ZADD', KEYS[5], until_ms, ARGV[1])

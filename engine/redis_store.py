@@ -63,7 +63,6 @@ class RedisStore:
         """Create and claim, or claim what is there. See `engine.store.Store`."""
         created_at_ms = str(beginning.created_at_ms)
         head = {
-            "schema": codec.SCHEMA_VERSION,
             "status": str(ExecutionStatus.EXECUTING),
             "segment_number": "0",
             "created_at_ms": created_at_ms,
@@ -82,6 +81,7 @@ class RedisStore:
                 owner,
                 str(lease_ms),
                 self._now(),
+                codec.SCHEMA_VERSION,
                 self._ids.new_id(),
                 beginning.plan.digest(),
                 codec.encode_plan(beginning.plan),
@@ -97,7 +97,7 @@ class RedisStore:
         reply = await self._run(
             redis_scripts.CLAIM,
             execution_id,
-            [execution_id, owner, str(lease_ms), self._now()],
+            [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION],
         )
         return self._claimed(execution_id, owner, reply)
 
@@ -189,6 +189,8 @@ class RedisStore:
     def _claimed(self, execution_id: str, owner: str, reply: Sequence[Any]) -> Claimed:
         if reply[0] == "MISSING":
             raise ExecutionNotFoundError(f"no execution {execution_id}")
+        if reply[0] == "VERSION":
+            codec.check_version(execution_id, reply[1])
         if reply[0] == "HELD":
             left_ms = int(float(reply[1]))
             raise LeaseHeldError(
@@ -198,9 +200,12 @@ class RedisStore:
         _, created, plan, flat_head, steps = reply
         head = _mapping(flat_head)
         state = self._state(execution_id, plan, head, _mapping(steps))
-        token = FencingToken(int(head["fence"]))
+        try:
+            token, version = FencingToken(int(head["fence"])), int(head["version"])
+        except (KeyError, ValueError) as error:
+            raise CheckpointCorruptError(f"execution {execution_id}: {error}") from None
         return Claimed(
-            lease=Lease(execution_id, owner, token, int(head["version"])),
+            lease=Lease(execution_id, owner, token, version),
             state=state,
             created=created == "1",
             cancel_reason=head.get("cancel_reason"),

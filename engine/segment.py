@@ -1,5 +1,6 @@
 """One segment: from a claimed lease to the end of the execution or a yield."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
@@ -104,8 +105,7 @@ class Segment:
             if isinstance(action, RunBatch):
                 await self.run_batch(action.indexes)
             elif isinstance(action, Sleep):
-                await self._write_results()
-                await self._clock.sleep_ms(action.until_ms - self._clock.now_ms())
+                await self._sleep(action.until_ms - self._clock.now_ms())
             else:
                 return await self.end(action)
 
@@ -122,13 +122,17 @@ class Segment:
         until_ms = None if threshold_ms is None else self._started_ms + threshold_ms
         self._changes = await self._batches.run(indexes, self._changes, until_ms=until_ms)
 
-    async def _write_results(self) -> None:
-        """Make durable what has ended before waiting, so that a crash does not repeat it."""
+    async def _sleep(self, duration_ms: float) -> None:
+        """Wait with the lease kept, and with what has ended made durable before."""
         if self._changes.steps:
             changes, self._changes = self._changes, Changes()
             await self._checkpointer.commit(
                 steps=changes.steps, events=changes.events, head=changes.head
             )
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(self._checkpointer.keep_lease())
+            await self._clock.sleep_ms(duration_ms)
+            keeper.cancel()
 
     async def end(self, action: Complete | RollBack | Yield | AwaitPerson) -> ExecutionResult:
         """End the segment as `action` says."""

@@ -330,6 +330,23 @@ def test_a_retry_beyond_the_budget_is_deferred_until_it_is_due() -> None:
     assert lab.tools.started_ms[1] == 60_010
 
 
+def test_a_long_wait_for_a_retry_keeps_the_lease() -> None:
+    """Deferred by a process with a budget, waited for by one without."""
+    lab = Lab()
+    lab.tools.scripts["s"] = Script([FAILED, ToolResult.ok()])
+    plan = retrying(max_attempts=2, backoff_ms=600_000)
+    assert execute(lab, plan, settings=SERVERLESS).is_partial
+
+    async def main() -> ExecutionResult:
+        running = asyncio.ensure_future(lab.machine(settings=WORKER).execute())
+        await lab.clock.sleep_ms(300_000)
+        with pytest.raises(LeaseHeldError):
+            await lab.machine(settings=WORKER).execute()
+        return await running
+
+    assert lab.run(main).success
+
+
 def test_used_up_retries_fail_the_step() -> None:
     lab = Lab()
     lab.tools.scripts["s"] = Script([FAILED])
