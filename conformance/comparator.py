@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
+from conformance.normalisation import IdBinding
 from conformance.observation import Call, Observation, StepOutcome
 from conformance.reference_run import ABORT_MS, CallPrediction
 from conformance.scenario import Outcome, Scenario
@@ -238,6 +239,7 @@ def _misordered(
         owner = owners.get(_key(call)) or owners.get(call.tool)
         if owner is not None:
             spans[owner].append((call.at_ms, ended_ms))
+    names = IdBinding(scenario)
     for step in _plan_steps(scenario):
         for dependency in step.get("dependencies", []):
             if not (spans.get(step.get("id", "")) and spans.get(dependency)):
@@ -245,7 +247,7 @@ def _misordered(
             began_ms = min(began for began, _ in spans[step["id"]])
             ended_ms = min(ended for _, ended in spans[dependency])
             if began_ms < ended_ms:
-                path = f"order[{step['tool_name']} after {dependency}]"
+                path = f"order[{names.name(step['id'])} after {names.name(dependency)}]"
                 yield Divergence(Layer.L2, path, f"from {ended_ms} ms on", f"at {began_ms} ms")
 
 
