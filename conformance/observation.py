@@ -188,7 +188,11 @@ def observe(trace: Mapping[str, Any], scenario: Scenario) -> Observation:
 def expected(prediction: Prediction, scenario: Scenario) -> Observation:
     """Return the observation that the reference model says a correct run gives."""
     normaliser = Normaliser(scenario)
-    meanings = {"compensated": Terminal.FAILED, "compensation_failed": Terminal.FAILED}
+    meanings = {
+        "compensated": Terminal.FAILED,
+        "compensation_failed": Terminal.FAILED,
+        "crashed": Terminal.NONE,
+    }
     return Observation(
         executor="reference",
         terminal=meanings.get(prediction.end) or Terminal(prediction.end),

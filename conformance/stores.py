@@ -101,6 +101,9 @@ def _pool(address: StoreAddress, *, decode_responses: bool) -> ConnectionPool:
             connection_class=FakeAsyncRedisConnection,
             server=FakeServer(),
             decode_responses=decode_responses,
+            # The embedded store answers at once: timeouts would only arm timers for nothing.
+            socket_timeout=None,
+            socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
     # No retries: a retry would repeat a command unseen, and its pause would wait on virtual time.
