@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.normalisation import IdBinding
 from conformance.observation import Call, Observation, StepOutcome
+from conformance.reference_rules import ancestors
 from conformance.reference_run import ABORT_MS, CallPrediction
 from conformance.scenario import Outcome, Scenario
 
@@ -110,7 +111,8 @@ def compare_with_reference(
         *_terminal(expected, observed),
         *_step_outcomes(expected, observed),
         *_multisets(expected, observed, enough),
-        *_misordered(observed, scenario, _keys_of_steps(expected, calls)),
+        *_misordered(observed, scenario, _owners(expected, calls, undoes=False)),
+        *_undone_too_early(observed, scenario, _owners(expected, calls, undoes=True)),
         *_attempts(expected, observed, enough),
         *_inconsistent(observed),
     )
@@ -201,16 +203,15 @@ def _effects(left: Observation, right: Observation, scenario: Scenario) -> Itera
             )
 
 
-def _keys_of_steps(expected: Observation, calls: tuple[CallPrediction, ...]) -> dict[str, str]:
-    """Return which step a call belongs to, for the calls that belong to one step only."""
-    owners: dict[str, set[str | None]] = defaultdict(set)
+def _owners(
+    expected: Observation, calls: tuple[CallPrediction, ...], *, undoes: bool
+) -> dict[str, str]:
+    """Return which step a call belongs to, or undoes, for the calls that have one owner only."""
+    owners: dict[str, set[tuple[str, bool]]] = defaultdict(set)
     for call, predicted in zip(expected.calls, calls, strict=True):
-        owners[_key(call)].add(predicted.step)
-    return {
-        key: owner
-        for key, steps in owners.items()
-        if len(steps) == 1 and (owner := next(iter(steps))) is not None
-    }
+        owners[_key(call)].add((predicted.step, predicted.undoes))
+    single = {key: next(iter(found)) for key, found in owners.items() if len(found) == 1}
+    return {key: step for key, (step, is_undo) in single.items() if is_undo is undoes}
 
 
 def _keys_of_tools(scenario: Scenario) -> dict[str, str]:
@@ -234,11 +235,7 @@ def _misordered(
     run: Observation, scenario: Scenario, owners: Mapping[str, str]
 ) -> Iterator[Divergence]:
     """Yield each dependency whose dependant was called before any call of it had ended."""
-    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for call, ended_ms in zip(run.calls, _ends_ms(run.calls, scenario), strict=True):
-        owner = owners.get(_key(call)) or owners.get(call.tool)
-        if owner is not None:
-            spans[owner].append((call.at_ms, ended_ms))
+    spans = _spans(run, scenario, owners)
     names = IdBinding(scenario)
     for step in _plan_steps(scenario):
         for dependency in step.get("dependencies", []):
@@ -249,6 +246,33 @@ def _misordered(
             if began_ms < ended_ms:
                 path = f"order[{names.name(step['id'])} after {names.name(dependency)}]"
                 yield Divergence(Layer.L2, path, f"from {ended_ms} ms on", f"at {began_ms} ms")
+
+
+def _undone_too_early(
+    run: Observation, scenario: Scenario, owners: Mapping[str, str]
+) -> Iterator[Divergence]:
+    """Yield each step that was undone before all that was built upon it had been."""
+    spans = _spans(run, scenario, owners)
+    names = IdBinding(scenario)
+    for step in spans:
+        for base in sorted(ancestors(scenario.plan, step) & set(spans)):
+            ended_ms = max(ended for _, ended in spans[step])
+            began_ms = min(began for began, _ in spans[base])
+            if began_ms < ended_ms:
+                path = f"order[undo of {names.name(base)} after undo of {names.name(step)}]"
+                yield Divergence(Layer.L2, path, f"from {ended_ms} ms on", f"at {began_ms} ms")
+
+
+def _spans(
+    run: Observation, scenario: Scenario, owners: Mapping[str, str]
+) -> dict[str, list[tuple[int, int]]]:
+    """Return when the calls of each step began and ended, for calls that have an owner."""
+    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for call, ended_ms in zip(run.calls, _ends_ms(run.calls, scenario), strict=True):
+        owner = owners.get(_key(call)) or owners.get(call.tool)
+        if owner is not None:
+            spans[owner].append((call.at_ms, ended_ms))
+    return spans
 
 
 def _ends_ms(calls: tuple[Call, ...], scenario: Scenario) -> Iterator[int]:

@@ -34,12 +34,13 @@ NEVER = float("inf")
 
 @dataclass(frozen=True)
 class CallPrediction:
-    """One tool call, in virtual milliseconds; `step` is None for a compensation."""
+    """One tool call of `step`, or one that undoes it; `at_ms` is virtual."""
 
-    step: str | None
+    step: str
     tool: str
     parameters: Mapping[str, Any]
     at_ms: int
+    undoes: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,14 +245,20 @@ class Simulation:
         return [results[index] for index in sorted(results)]
 
     def _call(
-        self, step: str | None, tool: str, parameters: Mapping[str, Any], *, clock: bool = True
+        self,
+        step: str,
+        tool: str,
+        parameters: Mapping[str, Any],
+        *,
+        clock: bool = True,
+        undoes: bool = False,
     ) -> _Process:
         if self.now >= self.silent_from:
             yield LEASE_MS  # never reached: the process dies before
         script = self.scenario.outcomes.get(tool) or [Outcome(success=True, output={})]
         outcome = script[min(self.calls_of[tool], len(script) - 1)]
         self.calls_of[tool] += 1
-        self.calls.append(CallPrediction(step, tool, parameters, self.now))
+        self.calls.append(CallPrediction(step, tool, parameters, self.now, undoes))
         if clock and outcome.latency_ms >= ABORT_MS and not outcome.ignore_abort:
             yield ABORT_MS
             return Outcome.model_validate({"raise": "AbortError: cancelled"})
@@ -310,18 +317,18 @@ class Simulation:
         while wave := ex.wave():
             if self.now >= budget_ends:
                 return "yielded"
-            undone = self._together(self._undo(ex.steps[step]) for step in wave)
+            undone = self._together(self._undo(step, ex.steps[step]) for step in wave)
             ex.undone.update(zip(wave, undone, strict=True))
         if not ex.undone:
             return "failed"
         return "compensated" if all(ex.undone.values()) else "compensation_failed"
 
-    def _undo(self, step: StepPrediction) -> _Process:
+    def _undo(self, name: str, step: StepPrediction) -> _Process:
         tool, parameters = step.compensation or ("", {})
         for attempt in range(COMPENSATION_CALLS):
             if attempt:
                 yield COMPENSATION_BACKOFF_MS * 2 ** (attempt - 1)
-            outcome = yield from self._call(None, tool, parameters)
+            outcome = yield from self._call(name, tool, parameters, undoes=True)
             if outcome.success:
                 return True
         return False

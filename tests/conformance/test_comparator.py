@@ -128,6 +128,28 @@ def test_a_call_too_early_is_seen_although_all_calls_are_there():
     assert (found.left, found.right) == ("from 40 ms on", "at 39 ms")
 
 
+def test_an_undo_before_that_of_a_dependant_is_seen():
+    builder = ScenarioBuilder("s").chain("a", "b", "c").tool("c", fails("no"))
+    builder.tool("a", succeeds(undo="undo_a")).tool("b", succeeds(undo="undo_b"))
+    scenario = builder.build()
+    prediction = predict(scenario)
+
+    def against(change):
+        trace = reference_trace(prediction, scenario)
+        change(trace)
+        return compare_with_reference(
+            expected(prediction, scenario),
+            observe(trace, scenario),
+            scenario,
+            calls=prediction.calls,
+            at_least_once=False,
+        )
+
+    assert against(lambda trace: None) == ()
+    (found,) = against(_set(["calls", 4, "at_ms"], 39))
+    assert found.path == "order[undo of step#1 after undo of step#2]"
+
+
 def test_after_a_crash_calls_may_repeat_but_none_may_be_missing_or_new():
     scenario = ScenarioBuilder("s").chain("a", "b").drive(execute(crash_after_write=3), run())
     scenario = scenario.build()
