@@ -37,6 +37,23 @@ ATTRIBUTE_CALLS = frozenset({"delattr", "getattr", "hasattr", "object", "setattr
 # Of these, the ones that replace the attribute of the object given first.
 OBJECT_PATCHERS = frozenset({"delattr", "object", "setattr", "spy"})
 
+# These read a string argument as a type.
+ANNOTATING = frozenset({"ForwardRef", "NewType", "TypeVar", "cast"})
+# Methods and functions that change or read `sys.modules`.
+_TABLE_CALLS = frozenset({"delitem", "dict", "get", "pop", "setdefault", "setitem"})
+
+# Every callee whose arguments are more than ordinary expressions.
+INTERESTING = (
+    IMPORTERS
+    | LOOKUPS
+    | RESOURCES
+    | PATCHERS
+    | RUNNERS
+    | ATTRIBUTE_CALLS
+    | ANNOTATING
+    | _TABLE_CALLS
+)
+
 
 def kind_of_argument(callee: tuple[str, ...], index: int) -> Kind:
     """Return the kind of a dotted string at position `index` of a call."""

@@ -7,11 +7,18 @@ from typing import Any
 
 from codemods import string_roles
 from codemods.bindings import Scope, Unknown
-from codemods.callees import ATTRIBUTE_CALLS, kind_of_argument, patches_object
+from codemods.callees import (
+    ANNOTATING,
+    ATTRIBUTE_CALLS,
+    INTERESTING,
+    RUNNERS,
+    kind_of_argument,
+    patches_object,
+)
 from codemods.facts import Facts, Mode, Origin, Reference
 from codemods.occurrence import Kind
 from codemods.source import Source, Word
-from codemods.string_roles import PLAIN, Role
+from codemods.string_roles import ANNOTATION, DOCSTRING, EXPORTS, KEY, LOOKUP, PLAIN, Role
 from codemods.syntax import Parsed
 from codemods.walk import IDENTIFIER, Frame, Handler, Walk, chain_of
 
@@ -23,9 +30,9 @@ def _import(walk: Walk, node: ast.Import, frame: Frame) -> None:
         span = walk.span(alias, frame)
         walk.add(Reference(*span, Kind.IMPORT, Mode.MODULE, origin, context=frame.context))
         if alias.asname:
-            frame.scope.bind(alias.asname, origin)
+            walk.bind_import(alias.asname, origin, frame)
         else:
-            frame.scope.bind(parts[0], Origin(parts[:1], certain=len(parts)))
+            walk.bind_import(parts[0], Origin(parts[:1], certain=len(parts)), frame)
 
 
 def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
@@ -54,7 +61,7 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
                 context=frame.context, parent=module,
             )
         )  # fmt: skip
-        frame.scope.bind(alias.asname or alias.name, below)
+        walk.bind_import(alias.asname or alias.name, below, frame)
 
 
 def _name(walk: Walk, node: ast.Name, frame: Frame) -> None:
@@ -71,7 +78,7 @@ def _attribute(walk: Walk, node: ast.Attribute, frame: Frame) -> None:
         return
     if node.attr in walk.needles:
         walk.fix(walk.span(node, frame), IDENTIFIER)
-    walk.push(node.value, replace(frame, role=PLAIN, is_patched=False))
+    walk.push(node.value, frame.playing(PLAIN))
 
 
 def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
@@ -79,10 +86,10 @@ def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: F
     if frame.scope is walk.module and node.name == "__getattr__":
         walk.is_lazy = True
     _fix_header(walk, node, node.name, frame)
-    outer = replace(frame, role=PLAIN)
+    outer = frame.playing(PLAIN)
     for decorator in node.decorator_list:
         walk.push(decorator, outer)
-    walk.push(node.returns, replace(frame, role=Role("annotation")))
+    walk.push(node.returns, frame.playing(ANNOTATION))
     context = f"in the function {node.name}"
     if "TYPE_CHECKING" in frame.context:
         context = frame.context
@@ -94,7 +101,7 @@ def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: F
 
 
 def _lambda(walk: Walk, node: ast.Lambda, frame: Frame) -> None:
-    inner = replace(frame, scope=Scope(frame.scope), role=PLAIN)
+    inner = frame.within(Scope(frame.scope))
     _arguments(walk, node.args, frame, inner)
     walk.push(node.body, inner)
 
@@ -102,7 +109,7 @@ def _lambda(walk: Walk, node: ast.Lambda, frame: Frame) -> None:
 def _class(walk: Walk, node: ast.ClassDef, frame: Frame) -> None:
     frame.scope.bind(node.name, Unknown.OTHER)
     _fix_header(walk, node, node.name, frame)
-    outer = replace(frame, role=PLAIN)
+    outer = frame.playing(PLAIN)
     for child in (*node.decorator_list, *node.bases, *node.keywords):
         walk.push(child, outer)
     inner = Frame(Scope(frame.scope, is_class=True), frame.context)
@@ -124,35 +131,48 @@ def _arguments(walk: Walk, arguments: ast.arguments, outer: Frame, inner: Frame)
         inner.scope.bind(item.arg, Unknown.OTHER)
         if item.arg in walk.needles:
             walk.fix(walk.span(item, outer), IDENTIFIER)
-        walk.push(item.annotation, replace(outer, role=Role("annotation")))
+        walk.push(item.annotation, outer.playing(ANNOTATION))
     for default in (*arguments.defaults, *arguments.kw_defaults):
         walk.push(default, outer)
 
 
 def _comprehension(walk: Walk, node: ast.AST, frame: Frame) -> None:
-    walk.push_children(node, replace(frame, scope=Scope(frame.scope), role=PLAIN))
+    walk.push_children(node, frame.within(Scope(frame.scope)))
 
 
 def _assign(walk: Walk, node: ast.Assign, frame: Frame) -> None:
-    names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+    role = PLAIN
     for target in node.targets:
         walk.bind_target(target, node.value, frame)
         walk.push(target, frame)
-    role = Role("exports") if "__all__" in names else PLAIN
-    walk.push(node.value, replace(frame, role=role))
+        if isinstance(target, ast.Name) and target.id == "__all__":
+            role = EXPORTS
+            walk.public = _literal_names(node.value)
+    walk.push(node.value, frame.playing(role))
+
+
+def _literal_names(node: ast.expr) -> tuple[str, ...] | None:
+    """Return the names of a literal `__all__`, None for a computed one."""
+    if not isinstance(node, ast.List | ast.Tuple):
+        return None
+    names = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    texts = tuple(name for name in names if isinstance(name, str))
+    return texts if len(texts) == len(node.elts) else None
 
 
 def _annotated_assign(walk: Walk, node: ast.AnnAssign, frame: Frame) -> None:
     walk.bind_target(node.target, node.value, frame)
     walk.push(node.target, frame)
-    walk.push(node.annotation, replace(frame, role=Role("annotation")))
-    walk.push(node.value, replace(frame, role=PLAIN))
+    walk.push(node.annotation, frame.playing(ANNOTATION))
+    walk.push(node.value, frame.playing(PLAIN))
 
 
 def _augmented_assign(walk: Walk, node: ast.AugAssign, frame: Frame) -> None:
     is_exports = isinstance(node.target, ast.Name) and node.target.id == "__all__"
+    if is_exports:
+        walk.public = None
     walk.push(node.target, frame)
-    walk.push(node.value, replace(frame, role=Role("exports") if is_exports else PLAIN))
+    walk.push(node.value, frame.playing(EXPORTS if is_exports else PLAIN))
 
 
 def _named(walk: Walk, node: ast.NamedExpr, frame: Frame) -> None:
@@ -162,7 +182,7 @@ def _named(walk: Walk, node: ast.NamedExpr, frame: Frame) -> None:
 
 def _if(walk: Walk, node: ast.If, frame: Frame) -> None:
     test = chain_of(node.test)
-    walk.push(node.test, replace(frame, role=Role("key")))
+    walk.push(node.test, frame.playing(KEY))
     inner = frame
     if test is not None and test[-1] == "TYPE_CHECKING":
         inner = replace(frame, context="in a TYPE_CHECKING block")
@@ -206,68 +226,80 @@ def _pattern(walk: Walk, node: Any, frame: Frame) -> None:
 
 
 def _call(walk: Walk, node: ast.Call, frame: Frame) -> None:
-    callee = tuple(chain_of(node.func) or _last_attribute(node.func))
-    plain = replace(frame, role=PLAIN, is_patched=False)
-    walk.push(node.func, plain)
+    function = node.func
+    last = getattr(function, "attr", None) or getattr(function, "id", "")
+    plain = frame.playing(PLAIN)
+    if last not in INTERESTING:
+        # Nearly every call: its arguments are ordinary expressions.
+        for argument in node.args:
+            walk.push(argument, plain)
+        for keyword in node.keywords:
+            _keyword(walk, keyword, plain)
+        walk.push(function, plain)
+        return
+    callee = tuple(chain_of(function) or (last,))
     string_roles.importer_call(walk, node, callee, plain)
     for index, argument in enumerate(node.args):
         walk.push(argument, _argument_frame(node, callee, index, frame))
     for keyword in node.keywords:
-        if keyword.arg in walk.needles:
-            start, _ = walk.span(keyword, frame)
-            walk.fix((start, start + len(keyword.arg or "")), IDENTIFIER)
-        walk.push(keyword.value, _argument_frame(node, callee, -1, frame))
+        _keyword(walk, keyword, _argument_frame(node, callee, -1, frame))
+    walk.push(function, plain)
+
+
+def _keyword(walk: Walk, node: ast.keyword, frame: Frame) -> None:
+    if node.arg in walk.needles:
+        start, _ = walk.span(node, frame)
+        walk.fix((start, start + len(node.arg or "")), IDENTIFIER)
+    walk.push(node.value, frame)
 
 
 def _argument_frame(node: ast.Call, callee: tuple[str, ...], index: int, frame: Frame) -> Frame:
     last = callee[-1] if callee else ""
-    if frame.role.name == "annotation" and not callee:
-        return frame
-    if index == 1 and last in ATTRIBUTE_CALLS and node.args:
+    if index == 1 and last in ATTRIBUTE_CALLS:
         kind = Kind.PATCH_TARGET if patches_object(callee) else Kind.REFERENCE
-        role = Role("attribute", kind=kind, owner=node.args[0])
-        return replace(frame, role=role, is_patched=False)
-    if last in {"cast", "TypeVar", "NewType", "ForwardRef"}:
-        return replace(frame, role=Role("annotation"))
+        return frame.playing(Role("attribute", kind=kind, owner=node.args[0]))
+    if last in ANNOTATING:
+        return frame.playing(ANNOTATION)
+    if _is_module_table(node):
+        return frame.playing(LOOKUP)
     kind = kind_of_argument(callee, index)
-    if "sys.modules" in _first_argument(node):
-        kind = Kind.MODULE_LOOKUP
-    role = Role("call", kind=kind, callee=last, call=node, index=index)
-    is_patched = index == 0 and patches_object(callee)
-    return replace(frame, role=role, is_patched=is_patched)
+    role = PLAIN
+    if kind is not Kind.STRING or last in RUNNERS:
+        role = Role("call", kind=kind, callee=last, call=node, index=index)
+    return frame.playing(role, is_patched=index == 0 and patches_object(callee))
 
 
 def _subscript(walk: Walk, node: ast.Subscript, frame: Frame) -> None:
     value = chain_of(node.value)
-    walk.push(node.value, replace(frame, role=PLAIN, is_patched=False))
+    walk.push(node.value, frame.playing(PLAIN))
     if value in (["sys", "modules"], ["modules"]):
-        role = Role("call", kind=Kind.MODULE_LOOKUP)
+        role = LOOKUP
     elif frame.role.name == "annotation":
         role = PLAIN if value and value[-1] == "Literal" else frame.role
     else:
-        role = Role("key")
-    walk.push(node.slice, replace(frame, role=role))
+        role = KEY
+    walk.push(node.slice, frame.playing(role))
 
 
 def _dict(walk: Walk, node: ast.Dict, frame: Frame) -> None:
     is_lookup = frame.role.kind is Kind.MODULE_LOOKUP
     for key in node.keys:
-        walk.push(key, frame if is_lookup else replace(frame, role=Role("key")))
+        walk.push(key, frame if is_lookup else frame.playing(KEY))
     for value in node.values:
         walk.push(value, frame)
 
 
 def _compare(walk: Walk, node: ast.Compare, frame: Frame) -> None:
     names = [chain_of(item) for item in (node.left, *node.comparators)]
-    role = Role("key")
+    role = KEY
     if ["sys", "modules"] in names:
-        role = Role("call", kind=Kind.MODULE_LOOKUP)
-    walk.push_children(node, replace(frame, role=role))
+        role = LOOKUP
+    walk.push_children(node, frame.playing(role))
 
 
 def _expression_statement(walk: Walk, node: ast.Expr, frame: Frame) -> None:
     if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-        walk.push(node.value, replace(frame, role=Role("docstring")))
+        walk.push(node.value, frame.playing(DOCSTRING))
     else:
         walk.push(node.value, frame)
 
@@ -279,23 +311,18 @@ def _constant(walk: Walk, node: ast.Constant, frame: Frame) -> None:
 def _joined(walk: Walk, node: ast.JoinedStr, frame: Frame) -> None:
     span = walk.span(node, frame)
     string_roles.joined(walk, node, frame)
-    inner = replace(frame, span=span, role=PLAIN, is_patched=False)
+    inner = Frame(frame.scope, frame.context, PLAIN, span)
     for value in node.values:
         if not isinstance(value, ast.Constant):
             walk.push(value, inner)
 
 
-def _last_attribute(node: ast.expr) -> list[str]:
-    return [node.attr] if isinstance(node, ast.Attribute) else []
-
-
-def _first_argument(node: ast.Call) -> str:
-    if not node.args:
-        return ""
-    first = node.args[0]
+def _is_module_table(node: ast.Call) -> bool:
+    """Say whether the call changes `sys.modules`, as `monkeypatch.setitem` does."""
+    first = node.args[0] if node.args else None
     if isinstance(first, ast.Constant):
-        return first.value if isinstance(first.value, str) else ""
-    return ".".join(chain_of(first) or ())
+        return first.value == "sys.modules"
+    return isinstance(first, ast.Attribute) and chain_of(first) == ["sys", "modules"]
 
 
 def _compares_main(test: ast.Compare) -> bool:

@@ -100,6 +100,7 @@ class Facts:
         exports: module-level name -> the paths that it may stand for.
         stars: modules whose names are all imported at module level.
         bound: every name bound at module level.
+        public: the names of a literal `__all__`; None if there is none or it is computed.
         is_lazy: the module has a `__getattr__` of its own.
         is_script: the module looks like a program that is run from its own folder.
     """
@@ -110,5 +111,6 @@ class Facts:
     exports: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
     stars: tuple[Origin, ...] = ()
     bound: frozenset[str] = frozenset()
+    public: tuple[str, ...] | None = None
     is_lazy: bool = False
     is_script: bool = False

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -95,23 +95,3 @@ def contains_any(data: bytes, needles: Iterable[bytes]) -> bool:
 def _contains_utf16(data: bytes, needles: Iterable[bytes]) -> bool:
     text = data.decode("utf-16", "replace")
     return any(needle.decode() in text for needle in needles)
-
-
-@dataclass(frozen=True, slots=True)
-class FacadeFilter:
-    """What the bytes of a file must hold to reach a facade module.
-
-    An importer spells the last part of the module's name, except inside the same package
-    (`from . import execute_segment`), and the name it takes, except with a star.
-    """
-
-    names: Sequence[bytes]
-    modules: Sequence[bytes]
-
-    def admits(self, data: bytes) -> bool:
-        """Say whether a file with these bytes can use one of the facades."""
-        if any(name in data for name in self.names):
-            return any(module in data for module in self.modules) or b"from ." in data
-        return b"import *" in data and (
-            any(module in data for module in self.modules) or b"from ." in data
-        )

@@ -24,9 +24,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Facade:
-    """A module that hands legacy names on: its names, each with the legacy path behind it."""
+    """A module that hands legacy names on: its names, each with the legacy path behind it.
+
+    `starred` are those of them that a star import takes.
+    """
 
     names: Mapping[str, str]
+    starred: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -125,7 +129,7 @@ class Resolver:
             rest = origin.parts[count:]
             taken = rest[:1] or tuple(names)
             if tuple(taken) == ("*",):
-                taken = tuple(facade.names)
+                taken = facade.starred
             hit = next((name for name in taken if name in facade.names), None)
             if hit is not None:
                 target = ".".join((facade.names[hit], *rest[1:]))
@@ -275,17 +279,31 @@ def facade_of(resolver: Resolver, file: str, facts: Facts) -> Facade | None:
             if verdict is not None and verdict.status is Status.USE:
                 names.setdefault(name, verdict.target)
     for star in facts.stars:
-        verdict = resolver.resolve(star, ("*",), file)
-        if verdict is None or verdict.status is not Status.USE:
-            continue
-        source = resolver.facades[verdict.via].names if verdict.via else {}
-        for name in source or LEGACY_EXPORTS:
-            names.setdefault(name, source.get(name, f"{verdict.target}.{name}"))
-    if facts.is_lazy and any(
-        (verdict := resolver.judge(item, file)) is not None and verdict.status is Status.USE
-        for item in facts.references
-    ):
+        names = {**_starred(resolver, star, file), **names}
+    if facts.is_lazy and _uses_legacy(resolver, file, facts):
+        # A module's `__getattr__` may return any of them.
         root = ".".join(resolver.settings.all_roots[0])
-        for name in LEGACY_EXPORTS:
-            names.setdefault(name, f"{root}.{name}")
-    return Facade(names) if names else None
+        names = {**{name: f"{root}.{name}" for name in sorted(LEGACY_EXPORTS)}, **names}
+    if not names:
+        return None
+    public = facts.public
+    starred = sorted(
+        name for name in names if (name in public if public is not None else name[0] != "_")
+    )
+    return Facade(names, tuple(starred))
+
+
+def _starred(resolver: Resolver, star: Origin, file: str) -> Mapping[str, str]:
+    """Return the legacy names that a star import brings."""
+    verdict = resolver.resolve(star, ("*",), file)
+    if verdict is None or verdict.status is not Status.USE:
+        return {}
+    if verdict.via:
+        source = resolver.facades[verdict.via]
+        return {name: source.names[name] for name in source.starred}
+    return {name: f"{verdict.target}.{name}" for name in sorted(LEGACY_EXPORTS)}
+
+
+def _uses_legacy(resolver: Resolver, file: str, facts: Facts) -> bool:
+    verdicts = (resolver.judge(item, file) for item in facts.references)
+    return any(item is not None and item.status is Status.USE for item in verdicts)

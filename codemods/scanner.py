@@ -15,11 +15,12 @@ from pathlib import Path
 from codemods.assembly import assemble, unreadable
 from codemods.discovery import PROJECT_FILES, Language, discover, language_of, project_root
 from codemods.examination import Candidate, Examined, examine, language_of_bytes
+from codemods.facade_filter import Admission, FacadeFilter
 from codemods.facts import Facts
 from codemods.globs import first_match
 from codemods.import_roots import ImportRoots
 from codemods.occurrence import Occurrence
-from codemods.prefilter import Absence, FacadeFilter, contains_any, read
+from codemods.prefilter import Absence, contains_any, read
 from codemods.report import ScanReport
 from codemods.resolution import Facade, Resolver, facade_of, stem_of
 from codemods.settings import ScanSettings
@@ -62,6 +63,8 @@ class _Scan:
     modules: dict[str, Facts | None] = field(default_factory=dict)
     resolvers: dict[str, Resolver] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    cold: set[str] = field(default_factory=set)
+    cold_names: frozenset[bytes] = frozenset()
     used_excludes: set[str] = field(default_factory=set)
     files_examined: int = 0
 
@@ -147,14 +150,25 @@ class _Scan:
     def importers(self, facades: FacadeFilter) -> list[Candidate]:
         """Read the files again that may reach one of some new facades."""
         found: list[Candidate] = []
+        if not facades.every <= self.cold_names:
+            # The files that were cold for other names may hold these.
+            self.cold_names, self.cold = facades.every, set()
         for tree in self.trees:
             for full, language in tree.files:
-                if full in self.examined or language is Language.DOCUMENT:
+                if full in self.examined or full in self.cold or language is Language.DOCUMENT:
                     continue
                 data = read(full, tree.project)
-                if isinstance(data, bytes) and facades.admits(data):
+                if isinstance(data, bytes) and self._admits(facades, full, language, data):
                     found += self._candidate(tree, full, language, data)
         return found
+
+    def _admits(self, facades: FacadeFilter, full: str, language: Language, data: bytes) -> bool:
+        if language not in {Language.PYTHON, Language.BARE}:
+            return facades.admits_text(data)
+        admission = facades.admit(data)
+        if admission is Admission.COLD:
+            self.cold.add(full)
+        return admission is Admission.ADMITTED
 
     # Examination
 
@@ -225,9 +239,13 @@ class _Scan:
             for path, facade in new.items():
                 for resolver in self.resolvers.values():
                     resolver.add_facade(path, facade)
-            names = {name.encode() for facade in new.values() for name in facade.names}
-            stems = {stem_of(path).encode() for path in new}
-            self.examine_all(self.importers(FacadeFilter(tuple(names), tuple(stems))))
+            names: dict[bytes, frozenset[bytes]] = {}
+            for path, facade in new.items():
+                stem = stem_of(path).encode()
+                given = {name.encode() for name in facade.names}
+                names[stem] = names.get(stem, frozenset()) | given
+            starred = {stem_of(path).encode() for path, facade in new.items() if facade.starred}
+            self.examine_all(self.importers(FacadeFilter(names, frozenset(starred))))
 
     def occurrences(self) -> Iterator[Occurrence]:
         """Yield every occurrence, in no order."""

@@ -47,6 +47,11 @@ class Role:
 
 
 PLAIN = Role()
+ANNOTATION = Role("annotation")
+DOCSTRING = Role("docstring")
+EXPORTS = Role("exports")
+KEY = Role("key")
+LOOKUP = Role("call", kind=Kind.MODULE_LOOKUP)
 
 
 def constant(walk: "Walk", node: ast.Constant, frame: "Frame") -> None:
@@ -56,19 +61,28 @@ def constant(walk: "Walk", node: ast.Constant, frame: "Frame") -> None:
         value = value.decode("latin-1")
     if not isinstance(value, str):
         return
-    needle = next((item for item in walk.needles if item in value), None)
     if frame.role.name == "attribute" and value.isidentifier():
         _attribute(walk, node, value, frame)
-    elif needle is None:
+        return
+    for needle in walk.needles:
+        if needle in value:
+            _naming(walk, node, value, needle, frame)
+            return
+    if frame.role.name != "docstring" and "." in value and len(value) < _LONGEST_PATH:
         _other_path(walk, node, value, frame)
-    elif frame.role.name == "docstring":
-        _docstring(walk, node, frame)
-    elif frame.role.name == "annotation":
-        _annotation(walk, node, value, frame)
-    elif frame.role.name == "exports" and DOTTED.fullmatch(value):
-        walk.name_chain(node, (value,), frame)
-    else:
-        _text(walk, walk.span(node, frame), read_text(value, needle), frame)
+
+
+def _naming(walk: "Walk", node: ast.Constant, value: str, needle: str, frame: "Frame") -> None:
+    """Read a string that holds the word."""
+    match frame.role.name:
+        case "docstring":
+            _docstring(walk, node, frame)
+        case "annotation":
+            _annotation(walk, node, value, frame)
+        case "exports" if DOTTED.fullmatch(value):
+            walk.name_chain(node, (value,), frame)
+        case _:
+            _text(walk, walk.span(node, frame), read_text(value, needle), frame)
 
 
 def joined(walk: "Walk", node: ast.JoinedStr, frame: "Frame") -> None:
@@ -104,8 +118,6 @@ def _has_word(walk: "Walk", node: ast.expr) -> bool:
 
 def _other_path(walk: "Walk", node: ast.Constant, value: str, frame: "Frame") -> None:
     """Keep a dotted path that may lead through a facade to a legacy name."""
-    if frame.role.name == "docstring" or len(value) > _LONGEST_PATH or "." not in value:
-        return
     path = value.replace(":", ".", 1)
     if DOTTED.fullmatch(path):
         span = walk.span(node, frame)

@@ -6,8 +6,8 @@ With a stack of its own, because a thousand-term expression is nested as deeply.
 import ast
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from codemods.bindings import Alias, Literal, Scope, Unknown
 from codemods.comments import comment_words
@@ -36,9 +36,18 @@ class Frame:
     span: tuple[int, int] | None = None
     is_patched: bool = False
 
+    def playing(self, role: Role, *, is_patched: bool = False) -> "Frame":
+        """Return the frame with another role; itself if it has that one, which is the rule."""
+        if role is self.role and is_patched is self.is_patched:
+            return self
+        return Frame(self.scope, self.context, role, self.span, is_patched)
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
+    def within(self, scope: Scope) -> "Frame":
+        """Return the frame in an inner scope."""
+        return Frame(scope, self.context, PLAIN, self.span)
+
+
+class _Chain(NamedTuple):
     """A name with its attributes, kept until all scopes are known."""
 
     base: str
@@ -67,6 +76,7 @@ class Walk:
         self.needles = frozenset(needles)
         self.module = Scope()
         self.is_lazy = False
+        self.public: tuple[str, ...] | None = None
         self.is_script = source.text.startswith("#!")
         self.stars: list[Origin] = []
         self._handlers = handlers
@@ -74,6 +84,7 @@ class Walk:
         self._claims: list[tuple[int, int, int | Fixed]] = []
         self._doubts: list[Doubt] = []
         self._chains: list[_Chain] = []
+        self._imported: set[str] = set()
         self._importer_names: list[tuple[str, Any, Frame]] = []
         self._stack: list[tuple[ast.AST, Frame]] = []
 
@@ -101,6 +112,7 @@ class Walk:
             },
             stars=tuple(self.stars),
             bound=frozenset(self.module.bindings),
+            public=self.public,
             is_lazy=self.is_lazy,
             is_script=self.is_script,
         )
@@ -140,7 +152,7 @@ class Walk:
 
     def at(self, span: tuple[int, int], frame: Frame) -> Frame:
         """Return `frame` with all positions replaced by `span`."""
-        return replace(frame, span=span, role=PLAIN, is_patched=False)
+        return Frame(frame.scope, frame.context, PLAIN, span)
 
     def add(self, reference: Reference, *, has_word: bool = True) -> int:
         """Record a reference, which claims the words in its span; return its index.
@@ -162,6 +174,12 @@ class Walk:
         """Record a dynamic import that only running the program decides."""
         self._doubts.append(Doubt(*self.span(node, frame), Kind.DYNAMIC_IMPORT, reason))
 
+    def bind_import(self, name: str, origin: Origin, frame: Frame) -> None:
+        """Bind a name by an import statement."""
+        frame.scope.bind(name, origin)
+        if origin.level or origin.parts[0] not in _STANDARD_LIBRARY:
+            self._imported.add(name)
+
     def bind_target(self, target: ast.expr, value: ast.expr | None, frame: Frame) -> None:
         """Bind the name of a simple assignment, as an alias where the value is a chain."""
         if not isinstance(target, ast.Name):
@@ -169,6 +187,8 @@ class Walk:
         chain = chain_of(value)
         if chain is not None:
             frame.scope.bind(target.id, Alias(chain[0], tuple(chain[1:])))
+            if chain[0] in self._imported:
+                self._imported.add(target.id)
         elif isinstance(value, ast.Constant) and isinstance(value.value, str):
             frame.scope.bind(target.id, Literal())
         else:
@@ -202,8 +222,14 @@ class Walk:
                 self.fix(span, COMMENT)
 
     def _resolve_chains(self) -> None:
+        # Most names are no imports, and a set look-up tells.
+        relevant = self._imported | self.needles
+        needles = self.needles
         for chain in self._chains:
-            self._resolve_chain(chain)
+            if chain.base in relevant or (
+                chain.attributes and not needles.isdisjoint(chain.attributes)
+            ):
+                self._resolve_chain(chain)
         for name, node, frame in self._importer_names:
             bindings = frame.scope.lookup(name)
             if not bindings or not all(isinstance(item, Literal) for item in bindings):
