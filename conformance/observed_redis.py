@@ -176,6 +176,10 @@ class ObservedRedis(Redis):
                 await self._expire()
                 if _OFFSTAGE.get():
                     return await self._send(*args, **options)
+                # Every command suspends its caller, however fast its store is: steps of a batch
+                # take turns with every client and every store.
+                await asyncio.sleep(0)
+                refuse_the_dead()
                 command = read_command(args)
                 if command is None:
                     return await self._send(*args, **options)

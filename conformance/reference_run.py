@@ -208,11 +208,14 @@ class Simulation:
 
     def _batch(self, ex: _Execution, batch: Iterable[Mapping[str, Any]], budget_ends: int) -> None:
         began = self.now
+        if ex.lease_ends - began < LEASE_MS / 2:  # a write prolongs a lease that runs out soon
+            ex.lease_ends = began + LEASE_MS
         try:
             self._together(self._step(ex, step, budget_ends) for step in batch)
         except _Crash:
             renewed = (self.now - began) // RENEWAL_MS * RENEWAL_MS
-            ex.lease_ends = max(ex.lease_ends, began + renewed + LEASE_MS)
+            if renewed:
+                ex.lease_ends = began + renewed + LEASE_MS
             raise
 
     def _sleep(self, delay_ms: int) -> None:
