@@ -101,7 +101,10 @@ def is_refused(plan: Mapping[str, Any]) -> bool:
 
 def essence(plan: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Return what makes two plans of one execution the same plan."""
-    return [(step["id"], step["tool_name"], step["parameters"]) for step in plan["steps"]]
+    return [
+        (step["id"], step["tool_name"], step["parameters"], step.get("dependencies") or [])
+        for step in plan["steps"]
+    ]
 
 
 def needs_confirmation(plan: Mapping[str, Any], step: Mapping[str, Any]) -> bool:

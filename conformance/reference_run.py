@@ -153,7 +153,7 @@ class Simulation:
                 return "crashed"
             self._segment(execution)
             for _ in range(MAX_RUN_SEGMENTS - 1 if isinstance(op, Run) else 0):
-                if execution.is_open:
+                if execution.end == "yielded":
                     self._sleep(RESUME_DELAY_MS)
                     self._segment(execution)
         except _Crash:

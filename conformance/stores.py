@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import ConnectionPool
@@ -18,6 +19,10 @@ FAKE = "fake"
 SERVER_SCHEMES = ("redis", "rediss", "unix")
 # User and password before the host, and options after the path, of which one may be a password.
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|\?.*")
+
+# Embedded servers of runs that ended in order, emptied. What they keep is the scripting runtime,
+# which takes longer to start than a short scenario takes to run.
+_SPARE_SERVERS: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ async def open_store(
         finally:
             if not address.is_fake and observer.broken is None:
                 await _remove_traces(client, observer, address)
+        if address.is_fake:
+            with client.offstage():
+                await client.flushall()
+            _SPARE_SERVERS.append(pool.connection_kwargs["server"])
     finally:
         await client.aclose()
         await pool.disconnect()
@@ -99,7 +108,7 @@ def _pool(address: StoreAddress, *, decode_responses: bool) -> ConnectionPool:
             ) from None
         return ConnectionPool(
             connection_class=FakeAsyncRedisConnection,
-            server=FakeServer(),
+            server=_SPARE_SERVERS.pop() if _SPARE_SERVERS else FakeServer(),
             decode_responses=decode_responses,
             # The embedded store answers at once: timeouts would only arm timers for nothing.
             socket_timeout=None,

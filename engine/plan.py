@@ -92,9 +92,14 @@ class Plan(PlanRecord):
         return self
 
     def digest(self) -> str:
-        """Return a hash of what the plan does; equal plans have equal digests."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Return a hash of what the plan does: its steps' ids, tools, parameters, dependencies.
+
+        Two plans of one execution with equal digests are the same plan, however they are described.
+        """
+        essence = [
+            (step.id, step.tool_name, step.parameters, step.dependencies) for step in self.steps
+        ]
+        return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
 
 
 def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:

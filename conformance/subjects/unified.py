@@ -210,11 +210,13 @@ class _Lens:
 def _segment_result(result: ExecutionResult) -> SegmentResult:
     return SegmentResult(
         success=result.success,
-        is_partial=result.is_partial,
+        # A partial result asks the driver to resume; an execution that waits for a person would
+        # only be woken in vain.
+        is_partial=result.is_partial and result.waiting_for is None,
         completed_steps=result.completed_steps,
         failed_steps=result.failed_steps,
         total_steps=result.total_steps,
-        segment_number=result.segment_number if result.is_partial else None,
+        segment_number=result.segment_number if result.due_at_ms is not None else None,
         error_code=None if result.error is None else result.error.code,
         error_message=None if result.error is None else result.error.message,
         execution_time_ms=result.execution_time_ms,
