@@ -25,7 +25,7 @@ _FREE_TEXT = re.compile(
     re.IGNORECASE,
 )
 _COMMAND = re.compile(r"(?:^|[\s\"',\[])-m[\s\"',]*$")
-_KEY_BEFORE = re.compile(r"""^\s*(?:-\s+)?[{,\s"']*(?:export\s+)?$""")
+_KEY_BEFORE = re.compile(r"""(?:^\s*(?:-\s+)?[{,\s"']*(?:export\s+)?|[{,]\s*["']?)$""")
 _KEY_AFTER = re.compile(r"""^["']?\s*(?::(?!\w)|=(?!=))""")
 
 _SECTIONED = (".toml", ".ini", ".cfg", ".conf", "entry_points.txt")
@@ -112,7 +112,7 @@ def _read(source: Source, word: Word, name: str, section: str) -> Reference | Fi
         stripped, start = stripped[2:], start + 2
     kind = Kind.COMMAND if _COMMAND.search(source.text[max(0, start - 40) : start]) else None
     kind = kind or (Kind.ENTRY_POINT if _ENTRY_SECTION.search(section) else Kind.CONFIGURATION)
-    is_key = bool(_KEY_BEFORE.match(before) and _KEY_AFTER.match(after)) or section == word.needle
+    is_key = bool(_KEY_BEFORE.search(before) and _KEY_AFTER.match(after)) or section == word.needle
     return _classify(stripped, (start, end), word, kind, is_key=is_key)
 
 

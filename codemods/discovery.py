@@ -146,7 +146,7 @@ def _walk(folder: str, skipped: Counter[str], unreadable: list[str]) -> Iterator
             skipped["virtual environment"] += 1
             continue
         for entry in entries:
-            if entry.is_symlink() and entry.is_dir():
+            if entry.is_symlink() and _is_folder(entry):
                 skipped["linked folder"] += 1
             elif entry.is_dir(follow_symlinks=False):
                 if _is_foreign(entry):
@@ -155,6 +155,13 @@ def _walk(folder: str, skipped: Counter[str], unreadable: list[str]) -> Iterator
                     pending.append((f"{prefix}{entry.name}/", entry.path))
             else:
                 yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself: reading it will say so
 
 
 def _is_foreign(entry: os.DirEntry[str]) -> bool:

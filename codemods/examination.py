@@ -117,7 +117,7 @@ def _failed(path: str, text: str, needles: Sequence[str], failure: Failure) -> E
 def _module(path: str, data: bytes, needles: Sequence[str]) -> Examined:
     try:
         text = decode_python(data)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         reason = f"cannot be decoded: {error}"
         return _failed(path, decode_text(data), needles, Failure(1, Kind.UNPARSABLE, reason))
     words, substrings = find_words(text, needles)

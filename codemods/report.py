@@ -104,5 +104,8 @@ class ScanReport:
         }
 
     def to_json(self) -> str:
-        """Return the report as JSON text, deterministic to the byte."""
-        return json.dumps(self.to_document(), indent=2, ensure_ascii=False) + "\n"
+        """Return the report as JSON text, deterministic to the byte.
+
+        In ASCII, because a file's name need not be valid Unicode.
+        """
+        return json.dumps(self.to_document(), indent=2) + "\n"

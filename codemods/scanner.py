@@ -241,10 +241,10 @@ class _Scan:
                     resolver.add_facade(path, facade)
             names: dict[bytes, frozenset[bytes]] = {}
             for path, facade in new.items():
-                stem = stem_of(path).encode()
+                stem = os.fsencode(stem_of(path))
                 given = {name.encode() for name in facade.names}
                 names[stem] = names.get(stem, frozenset()) | given
-            starred = {stem_of(path).encode() for path, facade in new.items() if facade.starred}
+            starred = {os.fsencode(stem_of(path)) for path, facade in new.items() if facade.starred}
             self.examine_all(self.importers(FacadeFilter(names, frozenset(starred))))
 
     def occurrences(self) -> Iterator[Occurrence]:

@@ -1,14 +1,16 @@
 """Text of a file as the parser sees it, and where the legacy words stand in it."""
 
-import io
+import codecs
 import re
-import tokenize
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 # Python ends a line at these only; `str.splitlines` would also cut at a form feed.
 _LINE_END = re.compile(r"\r\n|\r|\n")
+
+_ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+_BLANK = re.compile(rb"^[ \t\f]*(?:#.*)?\r?$")
 
 # `"\ndurable_execution"`: the letter before the word belongs to an escape, not to the word.
 _ESCAPE_LETTERS = frozenset("abfnrtv")
@@ -96,12 +98,20 @@ def _begins_word(text: str, start: int) -> bool:
 def decode_python(data: bytes) -> str:
     """Decode Python source by its BOM or PEP 263 declaration; UTF-8 otherwise.
 
+    Not `tokenize.detect_encoding`, which refuses a declaring line that is not UTF-8 itself.
+
     Raises:
-        SyntaxError: the declared encoding is unknown, or contradicts the BOM.
-        UnicodeDecodeError: the bytes are not text in that encoding.
+        LookupError: the declared encoding is unknown.
+        UnicodeError: the bytes are not text in that encoding.
     """
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)
+    if data.startswith(codecs.BOM_UTF8):
+        return data.decode("utf-8-sig")
+    for line in data.split(b"\n", 2)[:2]:
+        if match := _ENCODING.match(line):
+            return data.decode(match[1].decode("ascii"))
+        if not _BLANK.match(line):
+            break
+    return data.decode("utf-8")
 
 
 def decode_text(data: bytes) -> str:

@@ -164,7 +164,9 @@ def render(report: ScanReport, *, verbose: bool = False) -> str:
     for entry in report.suppressions:
         lines.append(f"allow entry for {entry.path} ({entry.reason}): {entry.fault}")
     lines += [f"exclude {glob} covers nothing" for glob in report.idle_excludes]
-    return "\n".join([*lines, *_summary(report)]) + "\n"
+    text = "\n".join([*lines, *_summary(report)]) + "\n"
+    # A file's name need not be valid Unicode.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _table(items: list[Occurrence]) -> list[str]:

@@ -1,0 +1,64 @@
+"""Without these tests newer syntax would be unexamined, or reported at the wrong place."""
+
+import ast
+
+import pytest
+
+from codemods import syntax
+from codemods.syntax import Parsed, Unparsable, parse
+
+TARGET = "target_name"
+NEWER = [
+    "type X[T] = list[T]\ntarget_name\n",
+    "def f[T: int, *A, **P](x: T = target_name) -> T: ...\n",
+    "class A[\n    T,\n](target_name): ...\n",
+    "x = f'{d['a']}' + target_name\n",
+    "x = 'a' f'{d['a']}\\n{\n 1}' 'b'; target_name\n",
+    "try:\n    pass\nexcept A, B:\n    target_name\n",
+    "try:\n    pass\nexcept* A, B:\n    target_name\n",
+    "x = t'{y}' + rt'{z}'; target_name\n",
+    "lazy import a.b\nlazy from c import d\ntarget_name\n",
+    "def f(x):\r\n\ttype Y = int\r\n\treturn target_name\r\n",
+    "x = '\u4e2d'; y = f'{d['a']}'; target_name\n",
+]
+
+
+@pytest.mark.parametrize("text", NEWER)
+def test_positions_stay_true(text):
+    parsed = parse(text)
+    assert isinstance(parsed, Parsed)
+    assert len(parsed.text) == len(text)
+    names = [
+        node for node in ast.walk(parsed.tree) if isinstance(node, ast.Name) and node.id == TARGET
+    ]
+    (name,) = names
+    lines = text.replace("\r\n", "\n").split("\n")
+    row = lines[name.lineno - 1].encode()
+    assert row[name.col_offset : name.end_col_offset].decode() == TARGET
+
+
+@pytest.mark.parametrize("text", ["print 'x'\n", "def (:\n", "x = (\n", "x = 1\x00\n"])
+def test_broken_source_is_said_to_be(text):
+    assert isinstance(parse(text), Unparsable)
+
+
+def test_without_the_extra_the_reason_says_so(monkeypatch):
+    monkeypatch.setattr(syntax, "find_spec", lambda _name: None)
+    parsed = parse("type X = int\n")
+    assert isinstance(parsed, Unparsable)
+    assert "planproof[codemods]" in parsed.reason
+
+
+def test_a_second_parser_that_hangs_is_stopped(monkeypatch):
+    monkeypatch.setattr(syntax, "OLDER_SYNTAX_DEADLINE_S", 0.001)
+    parsed = parse("type X = int\n")
+    assert isinstance(parsed, Unparsable)
+    assert "stopped" in parsed.reason
+
+
+def test_a_word_in_a_replaced_span_is_undecided(found):
+    text = "def f[T: durable_execution.X](): ...\nx = f'{d['a']} durable_execution'\n"
+    assert [item[1:] for item in found({"a.py": text})] == [
+        (1, 10, "reference", "undecided"),
+        (2, 16, "reference", "undecided"),
+    ]
