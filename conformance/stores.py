@@ -113,6 +113,7 @@ def _pool(address: StoreAddress, *, decode_responses: bool) -> ConnectionPool:
             # The embedded store answers at once: timeouts would only arm timers for nothing.
             socket_timeout=None,
             socket_connect_timeout=None,
+            protocol=2,
             retry=Retry(NoBackoff(), 0),
         )
     # No retries: a retry would repeat a command unseen, and its pause would wait on virtual time.
