@@ -242,7 +242,12 @@ class _Scan:
             names: dict[bytes, frozenset[bytes]] = {}
             for path, facade in new.items():
                 stem = os.fsencode(stem_of(path))
-                given = {name.encode() for name in facade.names}
+                # A file with a needle in it has been examined already.
+                given = {
+                    name.encode()
+                    for name in facade.names
+                    if not any(needle in name for needle in self.needles)
+                }
                 names[stem] = names.get(stem, frozenset()) | given
             starred = {os.fsencode(stem_of(path)) for path, facade in new.items() if facade.starred}
             self.examine_all(self.importers(FacadeFilter(names, frozenset(starred))))
