@@ -41,6 +41,11 @@ class DiffReport:
         return Counter(result.verdict for result in self.results)
 
     @property
+    def controlled(self) -> int:
+        """On how many scenarios the executors were compared with themselves (A/A)."""
+        return sum(result.controlled for result in self.results)
+
+    @property
     def touched(self) -> Counter[str]:
         """How many fields each normalisation rule touched."""
         return sum((Counter(result.touched) for result in self.results), Counter())

@@ -93,6 +93,9 @@ _DRIVES: Mapping[str, int] = {
     "replan": 3,
     "options": 3,
 }
+# Ways to drive that two executors cannot be compared by: they make other writes, so that the same
+# number of writes is another moment in each.
+INCOMPARABLE = frozenset({"crash-write"})
 # Features that are there or not; `without` of the public functions takes these names, too.
 TRAITS: Mapping[str, int] = MappingProxyType(
     {

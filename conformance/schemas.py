@@ -250,6 +250,7 @@ class DiffDocument(_Closed):
     complete: bool
     exit_code: int = Field(ge=0, le=5)
     scenarios: int = Field(ge=0)
+    controlled: int = Field(ge=0)
     verdicts: dict[DiffVerdict, int]
     layers: dict[Layer, int]
     gating_layers: list[Layer]

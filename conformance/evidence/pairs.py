@@ -30,9 +30,9 @@ def pairs(repository: Repository, profile: ProfileName) -> PairEvidence:
     source = f"planproof diff, {len(scenarios)} scenarios"
     if wanted.generated:
         # Hypothesis is slow to import, and a corpus alone does not need it.
-        from conformance.generation import generate  # noqa: PLC0415
+        from conformance.generation import INCOMPARABLE, generate  # noqa: PLC0415
 
-        scenarios += generate(wanted.generated, wanted.seed)
+        scenarios += generate(wanted.generated, wanted.seed, without=INCOMPARABLE)
         source += f" and {wanted.generated} generated from seed {wanted.seed}"
     settled = [settle(result, ledger) for result in examine_all(scenarios, Options())]
     results = [result for result, _ in settled]

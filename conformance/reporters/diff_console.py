@@ -66,6 +66,7 @@ def _lines(report: DiffReport) -> Iterator[str]:
     yield ""
     differing = ", ".join(f"{layer} {count}" for layer, count in report.layers.items())
     yield f"scenarios that differ, by layer (consequences included): {differing}"
+    yield f"compared with themselves first (A/A): {report.controlled} of {len(report.results)}"
     if report.unpredictable:
         reasons = "; ".join(f"{count} {why}" for why, count in report.unpredictable.items())
         yield f"without a word of the reference model: {reasons}"

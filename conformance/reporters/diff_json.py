@@ -31,6 +31,7 @@ def _document(report: DiffReport) -> dict[str, Any]:
         "complete": report.complete,
         "exit_code": int(report.exit_code),
         "scenarios": len(report.results),
+        "controlled": report.controlled,
         "verdicts": {str(verdict): count for verdict, count in report.verdicts.items()},
         "layers": {str(layer): count for layer, count in report.layers.items()},
         "gating_layers": [str(layer) for layer in report.gating_layers],
