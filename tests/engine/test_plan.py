@@ -112,10 +112,19 @@ def test_equal_plans_have_equal_digests_and_any_change_of_work_another() -> None
     others = [
         plan_of(step("a", parameters={"x": 1, "y": 3})),
         plan_of(step("a", tool="other", parameters={"x": 1, "y": 2})),
-        plan_of(step("a", parameters={"x": 1, "y": 2}, timeout_ms=5)),
+        plan_of(step("b", parameters={"x": 1, "y": 2})),
         plan_of(step("a", parameters={"x": 1, "y": 2}), step("b")),
+        plan_of(step("a", parameters={"x": 1, "y": 2}), step("b", "a")),
     ]
-    assert len({one.digest(), *(other.digest() for other in others)}) == 5
+    assert len({one.digest(), *(other.digest() for other in others)}) == 6
+
+
+def test_how_a_plan_is_described_does_not_change_its_digest() -> None:
+    one = plan_of(step("a", parameters={"x": 1}))
+    other = parse_plan(
+        raw(step("a", parameters={"x": 1}, description="again", timeout_ms=5), summary="retold")
+    )
+    assert one.digest() == other.digest()
 
 
 def test_a_deep_plan_is_checked_without_recursion() -> None:
