@@ -24,6 +24,14 @@ from engine.settings import References, WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus
 from engine.store import Store
 from engine.store_url import open_store
+from engine.tool_adapters import (
+    PositionalTools,
+    RunEnvironment,
+    ToolAnswer,
+    adapt_tools,
+    load_state,
+    workflow_options,
+)
 from engine.tools import (
     EffectSemantics,
     ParameterFault,
@@ -71,9 +79,11 @@ __all__ = [
     "ParameterFault",
     "ParameterLimit",
     "Plan",
+    "PositionalTools",
     "References",
     "RetryAfter",
     "RetryPolicy",
+    "RunEnvironment",
     "SafetyPolicy",
     "SagaResult",
     "SeededIdSource",
@@ -84,6 +94,7 @@ __all__ = [
     "Store",
     "SystemClock",
     "SystemIdSource",
+    "ToolAnswer",
     "ToolCall",
     "ToolDefinition",
     "ToolExecutor",
@@ -92,8 +103,11 @@ __all__ = [
     "WorkflowExecutor",
     "WorkflowMachine",
     "WorkflowSettings",
+    "adapt_tools",
     "execute_plan_with_saga",
     "execute_workflow",
+    "load_state",
     "open_store",
     "parse_plan",
+    "workflow_options",
 ]
