@@ -209,9 +209,10 @@ def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(
-            f"invalid JSON at line {error.lineno} column {error.colno}: {error.msg}", place=place
-        ) from None
+        where = f"column {error.colno}"
+        if "\n" in text:
+            where = f"line {error.lineno} {where}"
+        raise UsageError(f"invalid JSON at {where}: {error.msg}", place=place) from None
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from conformance.errors import ExitCode, UsageError, VacuousError
+from conformance.plan_fault import scenario_plan_fault
 from conformance.runner import run_scenario
 from conformance.scenario import Scenario, read_corpus
 from conformance.stores import FAKE, parse_store
@@ -32,7 +33,9 @@ from conformance.trace import trace_line
 def command(scenarios: tuple[Path, ...], executor: str, store: str, output: Path | None) -> int:
     """Run scenarios through one executor and print a trace/v1 line for each, in input order.
 
-    SCENARIOS are .jsonl files, .json files, or folders of both.
+    SCENARIOS are .jsonl files, .json files, or folders of both. A plan that production would refuse
+    is run all the same, for the refusal is what the trace shows; but unless the scenario is about
+    that (tag `schema`), or the executor is the legacy one, the exit code is 2 and says where.
     """
     find_subject(executor)
     parse_store(store)
@@ -46,7 +49,17 @@ def command(scenarios: tuple[Path, ...], executor: str, store: str, output: Path
         for scenario in _with_progress(corpus, executor):
             out.write(trace_line(run_scenario(scenario, executor, store=store)) + "\n")
             out.flush()
-    return ExitCode.PASSED
+    return _report_invalid_plans(corpus, executor)
+
+
+def _report_invalid_plans(corpus: Iterable[Scenario], executor: str) -> ExitCode:
+    code = ExitCode.PASSED
+    for scenario in corpus:
+        fault = scenario_plan_fault(scenario)
+        if fault is not None and executor != "legacy":
+            click.echo(f"planproof: {scenario.name}: {fault} (tag it 'schema' if meant)", err=True)
+            code = ExitCode.USAGE
+    return code
 
 
 def _open(path: Path) -> TextIO:

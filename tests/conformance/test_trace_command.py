@@ -161,3 +161,16 @@ def test_a_crash_does_not_leak(corpus):
     assert trace["segments"] == [
         {"op": "execute", "started_at_ms": 0, "ended_at_ms": 5, "crashed": True}
     ]
+
+
+def test_an_invalid_plan_is_named_unless_it_is_meant(tmp_path, capsys):
+    document = ScenarioBuilder("c").step("a").build().document()
+    document["plan"] = ScenarioBuilder("c").step("a", after=["a"]).plan.document()
+    for tags, code in (([], 2), (["schema"], 0)):
+        path = tmp_path / "c.json"
+        path.write_text(json.dumps(document | {"tags": tags}))
+        assert run(["trace", "--executor", "unified", str(path)]) == code
+        shown = capsys.readouterr()
+        assert json.loads(shown.out)["segments"][0]["threw_name"] == "INVALID_PLAN"
+        assert ("plan.steps[0].dependencies[0]" in shown.err) == (code == 2)
+        assert shown.err.count("\n") == (code == 2)
