@@ -215,6 +215,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual_clock.elapsed_ms / 1000
 
+    @override
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads without a timeout: on this loop's timeline it would be over at once."""
+        del timeout
+        await super().shutdown_default_executor()
+
 
 def run_virtual(
     main: Callable[[], Coroutine[Any, Any, _Result]],

@@ -1,6 +1,7 @@
 """Without these tests newer syntax would be unexamined, or reported at the wrong place."""
 
 import ast
+import sys
 
 import pytest
 
@@ -44,18 +45,19 @@ def test_broken_source_is_said_to_be(text):
 
 def test_without_the_extra_the_reason_says_so(monkeypatch):
     monkeypatch.setattr(syntax, "find_spec", lambda _name: None)
-    parsed = parse("type X = int\n")
+    parsed = parse("lazy import json\n")
     assert isinstance(parsed, Unparsable)
     assert "planproof[codemods]" in parsed.reason
 
 
 def test_a_second_parser_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr(syntax, "OLDER_SYNTAX_DEADLINE_S", 0.001)
-    parsed = parse("type X = int\n")
+    parsed = parse("lazy import json\n")
     assert isinstance(parsed, Unparsable)
     assert "stopped" in parsed.reason
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the running Python reads it all")
 def test_a_word_in_a_replaced_span_is_undecided(found):
     text = "def f[T: durable_execution.X](): ...\nx = f'{d['a']} durable_execution'\n"
     assert [item[1:] for item in found({"a.py": text})] == [
