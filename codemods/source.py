@@ -106,12 +106,17 @@ def decode_python(data: bytes) -> str:
     """
     if data.startswith(codecs.BOM_UTF8):
         return data.decode("utf-8-sig")
+    return data.decode(declared_encoding(data))
+
+
+def declared_encoding(data: bytes) -> str:
+    """Return the encoding that the first two lines declare; UTF-8 otherwise."""
     for line in data.split(b"\n", 2)[:2]:
         if match := _ENCODING.match(line):
-            return data.decode(match[1].decode("ascii"))
+            return match[1].decode("ascii")
         if not _BLANK.match(line):
             break
-    return data.decode("utf-8")
+    return "utf-8"
 
 
 def decode_text(data: bytes) -> str:
