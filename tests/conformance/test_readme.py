@@ -29,12 +29,23 @@ def _commands():
 
 
 def test_two_commands_do_everything():
-    commands = [line.split(" && ") for line in _commands()]
+    *commands, _consumer = [line.split(" && ") for line in _commands()]
     assert [tuple(parts[:2]) for parts in commands] == [INSTALL, INSTALL]
     assert [parts[2:] for parts in commands] == [
         [".venv/bin/planproof gate"],
         [".venv/bin/python -m pytest -n 2"],
     ]
+
+
+def test_the_third_command_judges_the_example_consumer(monkeypatch, capsys):
+    folder, calls = _commands()[2].split(" && ")
+    scan, gate = (shlex.split(call) for call in calls.split(" ; "))
+    monkeypatch.chdir(ROOT / folder.removeprefix("cd "))
+    for words in (scan, gate):
+        assert words[0] == "../../../.venv/bin/planproof"
+    assert run(scan[1:]) == ExitCode.FAILED
+    assert run([*gate[1:], "--only", "legacy-imports"]) == ExitCode.FAILED
+    assert "15 use" in capsys.readouterr().out
 
 
 @pytest.mark.slow
