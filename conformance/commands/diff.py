@@ -1,6 +1,5 @@
 """`planproof diff`: run scenarios through two executors and judge every divergence."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,9 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from conformance.commands.report_output import check_writable, report_options
 from conformance.diff_report import DiffReport
 from conformance.differential import Options, PairResult, examine_all, settle
-from conformance.errors import UsageError, VacuousError
+from conformance.errors import VacuousError
 from conformance.finding import DEFAULT_FOLDER, collect
 from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, Ledger, judge_uses, read_ledger
 from conformance.normalisation import stale_rules
@@ -53,15 +53,7 @@ _Item = TypeVar("_Item")
     show_default=True,
     help="Folder for the smallest scenario of each unexplained divergence.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["console", "json"]),
-    default="console",
-    show_default=True,
-    help="How the report is written.",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@report_options
 def command(
     *,
     scenarios: tuple[Path, ...],
@@ -83,8 +75,7 @@ def command(
     Without --scenarios and --generated the shipped corpus is compared, and only then are ledger
     entries that stand for nothing any more found out.
     """
-    if output is not None:
-        _check_writable(output)
+    check_writable(output)
     for name in (left, right):
         find_subject(name)
     options = Options(left=left, right=right, store=store, strict=strict)
@@ -163,13 +154,6 @@ def _unexplained(
         for scenario, result in zip(corpus, results, strict=True)
         if result.verdict is Verdict.REGRESSION
     ]
-
-
-def _check_writable(output: Path) -> None:
-    """Fail before the long run and not after it."""
-    folder = output.parent
-    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError("the report cannot be written there", place=str(output))
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import get_args
 import click
 from rich.console import Console
 
+from conformance.commands.report_output import check_writable, report_options
 from conformance.config import ProfileName, find_repository
-from conformance.errors import UsageError
 from conformance.evidence.collection import collectors
 from conformance.gate import CHECKLIST, METRICS, Progress, run_gate, silent
 from conformance.report import GateReport
@@ -28,15 +28,7 @@ MAX_WIDTH = 120  # longer lines are hard to read
     show_default=True,
     help="How much to run; `release` also lets the checklist decide.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["console", "json"]),
-    default="console",
-    show_default=True,
-    help="How the report is written.",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@report_options
 @click.option("--config", type=click.Path(path_type=Path), help="Read [tool.planproof] from here.")
 @click.option(
     "--only",
@@ -54,8 +46,7 @@ def command(
 ) -> int:
     """Report the five success metrics and the migration checklist of this repository."""
     repository = find_repository(Path.cwd(), config)
-    if output is not None:
-        _check_writable(output)
+    check_writable(output)
     report = run_gate(repository, profile, collectors(os.environ), only=only, progress=_progress())
     _write(report, format_, output)
     return report.exit_code
@@ -76,13 +67,6 @@ def _write(report: GateReport, format_: str, output: Path | None) -> None:
     else:
         output.write_text(text, "utf-8")
         sys.stdout.write(gate_console.verdict_line(report) + "\n")
-
-
-def _check_writable(output: Path) -> None:
-    """Fail before the long run and not after it."""
-    folder = output.parent
-    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError("the report cannot be written there", place=str(output))
 
 
 def _progress() -> Progress:

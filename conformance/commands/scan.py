@@ -17,6 +17,7 @@ from codemods.occurrence import Occurrence, Scope, Status
 from codemods.report import ScanReport
 from codemods.scanner import scan
 from codemods.settings import ScanSettings
+from conformance.commands.report_output import report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
 
 # Statuses that the console lists; the others are counted, and listed with --verbose.
@@ -25,10 +26,7 @@ _LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
 
 @click.command(name="scan")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--format", "form", type=click.Choice(["console", "json"]), default="console", show_default=True
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@report_options
 @click.option("--root", "roots", multiple=True, metavar="NAME", help="A further legacy module.")
 @click.option("--exclude", "excludes", multiple=True, metavar="GLOB", help="Do not examine these.")
 @click.option("--production-only", is_flag=True, help="Leave test code out of the report.")
@@ -42,7 +40,7 @@ _LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
 @click.option("--verbose", is_flag=True, help="List comments, documentation and namesakes too.")
 def command(
     paths: tuple[Path, ...],
-    form: str,
+    format_: str,
     output: Path | None,
     roots: tuple[str, ...],
     excludes: tuple[str, ...],
@@ -64,7 +62,7 @@ def command(
         shown = dataclasses.replace(report, occurrences=kept)
     else:
         shown = report
-    text = shown.to_json() if form == "json" else render(shown, verbose=verbose)
+    text = shown.to_json() if format_ == "json" else render(shown, verbose=verbose)
     _write(text, output)
     return exit_code(shown, fail_on_tests=fail_on == "tests")
 
