@@ -21,6 +21,9 @@ from codemods.syntax import Unparsable, parse
 IMPORT_RULE = "CM001"
 _NOTHING: frozenset[str] = frozenset()
 _GENERATED = re.compile(r"@generated|DO NOT EDIT", re.IGNORECASE)
+# What may be an annotation or a dotted path, and no sentence.
+_NAMES = re.compile(r"[\w.\[\],| :]*")
+_TYPE_COMMENT = re.compile(r"#\s*type:.*")
 _HEAD_CHARACTERS = 2_000
 
 
@@ -170,8 +173,9 @@ class _Planner:
         if isinstance(item.statement, ast.ImportFrom):
             depth = 1
         same = [node for node in self.view.bindings[local] if not self._same(node, item)]
-        if same or local in self.kept:
-            raise BlockedError(item.alias, f"{local} is bound again or used by other modules")
+        if same or local in self.kept or self._in_text(local):
+            reason = f"{local} is bound again, named in a string, or used by other modules"
+            raise BlockedError(item.alias, reason)
         found = False
         for node in ast.walk(self.view.tree):
             if isinstance(node, ast.Name) and node.id == local:
@@ -203,11 +207,13 @@ class _Planner:
         item.symbol = symbol
         local = item.alias.asname or item.alias.name
         again = [node for node in self.view.bindings[local] if not self._same(node, item)]
-        is_kept = bool(again) or local in self.kept or item.alias.asname is not None
+        in_text = self._in_text(local)
+        is_kept = bool(again) or local in self.kept or in_text or item.alias.asname is not None
         if symbol.how in {How.NAME, How.ERROR, How.RECORD} and is_kept:
             item.keeps = local
-        elif again or local in self.kept:
-            raise BlockedError(item.alias, f"{local} is bound again or used by other modules")
+        elif again or local in self.kept or in_text:
+            reason = f"{local} is bound again, named in a string, or used by other modules"
+            raise BlockedError(item.alias, reason)
         if not symbol.is_rewritten:
             raise BlockedError(item.alias, symbol.reason)
         if item.keeps and symbol.how is How.NAME:
@@ -218,8 +224,21 @@ class _Planner:
                     continue
                 self._site(node, symbol, item)
 
+    def _in_text(self, local: str) -> bool:
+        """Say whether a string or a type comment may mean the name: an annotation, a patch."""
+        word = re.compile(rf"\b{re.escape(local)}\b")
+        texts = [
+            node.value
+            for node in ast.walk(self.view.tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        if any(_NAMES.fullmatch(text) and word.search(text) for text in texts):
+            return True
+        return any(word.search(found) for found in _TYPE_COMMENT.findall(self.view.source.text))
+
     def _site(self, node: ast.expr, symbol: Symbol, item: ImportEdit) -> None:
         """Add a reference once, also where several functions import the name."""
+        self.view.demand_position(node)
         if not any(site.node is node for site, _ in self.sites):
             self.sites.append((Site(node, symbol), item))
 

@@ -79,6 +79,18 @@ class ModuleView:
         start, end = self.span(node)
         return self.source.text[start:end]
 
+    def demand_position(self, node: ast.AST) -> None:
+        """Refuse a node inside an f-string, whose position is not reliable.
+
+        Raises:
+            BlockedError: it is inside one.
+        """
+        above: ast.AST | None = node
+        while above is not None:
+            if isinstance(above, ast.JoinedStr):
+                raise BlockedError(above, "a use inside an f-string")
+            above = self.parents.get(above)
+
     def replace(self, start: int, end: int, new: str) -> None:
         """Record an edit."""
         self.edits.append(Edit(start, end, self.source.text[start:end], new))

@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "diff": "Run scenarios through both executors and judge every divergence.",
     "ledger": "Lint the divergence ledger or propose an entry.",
     "scan": "Find every use of durable_execution below the given paths.",
+    "codemod": "Migrate the uses of durable_execution below the given paths.",
+    "explain": "Explain a rule of the codemods.",
     "gate": "Report the five success metrics and the migration checklist of this repository.",
     "schema": "Print the JSON Schema of a format.",
 }

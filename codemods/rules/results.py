@@ -67,6 +67,7 @@ def _use(view: ModuleView, node: ast.AST, record: Symbol) -> None:
         case ast.Attribute(attr=attr, ctx=ast.Load()) if attr in record.fields:
             if not isinstance(node, ast.Name):
                 raise BlockedError(parent, f"{attr} is read from a value without a name")
+            view.demand_position(parent)
             view.replace(*view.span(parent), record.fields[attr].format(value=node.id))
         case ast.Attribute(attr=attr) if attr in record.removed:
             raise BlockedError(parent, f"{attr}: {record.removed[attr]}")

@@ -84,7 +84,7 @@ def exit_code(report: ScanReport, *, fail_on_tests: bool = False) -> ExitCode:
 def _scan(paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, ...]) -> ScanReport:
     place = None
     try:
-        settings, place = _settings(paths)
+        settings, place = read_settings(paths)
         settings = dataclasses.replace(
             settings, roots=settings.roots + roots, exclude=settings.exclude + excludes
         )
@@ -101,7 +101,7 @@ def _scan(paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, 
     return report
 
 
-def _settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
+def read_settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
     """Read the settings of the first path's project."""
     missing = next((path for path in paths if not path.exists()), None)
     if missing is not None:

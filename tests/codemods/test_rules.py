@@ -65,6 +65,9 @@ CALL = "await execute_segment(p, t, execution_id='x', environment=e)"
         HEAD + f"async def f(p, t, e):\n    {CALL.replace('p, t', 'p, t, 3')}\n",
         HEAD + f"async def f(p, t, e):\n    {CALL.replace('=e', '=e, shards=2')}\n",
         "try:\n    " + HEAD + "except ImportError:\n    execute_segment = None\n",
+        HEAD + f"async def f(p, t, e):\n    r = {CALL}\n    return f'{{r.error_code}}'\n",
+        HEAD + f"async def f(p, t, e):\n    f'{{{CALL.replace(chr(39), chr(34))}}}'\n",
+        HEAD + "patch('a.execute_segment')\n",
         "# @generated\nfrom durable_execution import ToolExecutor\n",
         "from durable_execution import (ToolExecutor,  # a\n STEP_ABORT_MS)\n",
         "import durable_execution as de\ndef f(de): ...\nx: de.ToolExecutor\n",
@@ -79,6 +82,14 @@ def test_what_cannot_be_proved_is_reported_with_its_place(text) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        (
+            "from durable_execution import ToolExecutor\nx: 'list[ToolExecutor]'\n",
+            "from engine import PositionalTools as ToolExecutor\nx: 'list[ToolExecutor]'\n",
+        ),
+        (
+            "from durable_execution import ToolExecutor\nx = f()  # type: ToolExecutor\n",
+            "from engine import PositionalTools as ToolExecutor\nx = f()  # type: ToolExecutor\n",
+        ),
         (
             "from legacy.durable_execution import ToolExecutor as T\n",
             "from engine import PositionalTools as T\n",

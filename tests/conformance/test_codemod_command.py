@@ -1,0 +1,297 @@
+"""Without these a migration could lose a byte, an occurrence, or somebody's uncommitted work."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codemods.migration import plan_migration
+from codemods.rules import RULES
+from codemods.scanner import scan
+from codemods.writing import JOURNAL, WriteError, undo, write_group
+from conformance.cli import run
+
+CONSUMER = Path(__file__).parent.parent / "fixtures" / "consumer"
+TOOLS = "from durable_execution import ToolExecutor\n\ndef f(tools: ToolExecutor): ...\n"
+DONE = "from engine import PositionalTools\n\ndef f(tools: PositionalTools): ...\n"
+CALL = (
+    "from durable_execution import execute_segment\n\nasync def f(p, t, e):\n"
+    "    await execute_segment(p, t, execution_id='x', environment=e)\n"
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+
+    def write(**files):
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text("")
+        for name, text in files.items():
+            (folder / f"{name}.py").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return folder
+
+    return write
+
+
+def git(folder, *arguments):
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_default_is_a_dry_run_that_touches_nothing(project, capsys) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    before = snapshot(folder)
+    assert run(["codemod", str(folder)]) == 0
+    assert snapshot(folder) == before
+    out = capsys.readouterr().out
+    assert "would write a.py" in out and "2 occurrences = 2 rewritten, 0 reported, 0 allowed" in out
+    assert run(["codemod", str(folder), "--check"]) == 1
+    assert snapshot(folder) == before
+
+
+def test_write_changes_what_it_says_and_a_second_run_nothing(project, capsys) -> None:
+    folder = project(a=TOOLS, b=b"\xef\xbb\xbf" + CALL.replace("\n", "\r\n").encode())
+    (folder / "a.py").chmod(0o750)
+    assert run(["codemod", str(folder), "--write"]) == 0
+    assert (folder / "a.py").read_text() == DONE
+    assert (folder / "a.py").stat().st_mode & 0o777 == 0o750
+    written = (folder / "b.py").read_bytes()
+    assert written.startswith(b"\xef\xbb\xbffrom engine import adapt_tools")
+    assert written.count(b"\r\n") == written.count(b"\n") == 4
+    after = snapshot(folder)
+    assert run(["codemod", str(folder), "--check"]) == 0
+    assert run(["codemod", str(folder), "--write"]) == 0
+    assert snapshot(folder) == after
+    assert not list(folder.rglob("*.tmp"))
+    capsys.readouterr()
+
+
+def test_undo_gives_every_byte_back(project, capsys) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    before = snapshot(folder)
+    run(["codemod", str(folder), "--write"])
+    assert run(["codemod", str(folder), "--undo"]) == 0
+    assert {path: data for path, data in snapshot(folder).items() if path in before} == before
+    assert run(["codemod", str(folder), "--undo"]) == 3
+    assert "there is no run to undo" in capsys.readouterr().err
+
+
+def test_undo_refuses_what_was_changed_afterwards(project) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    run(["codemod", str(folder), "--write"])
+    (folder / "b.py").write_text("mine")
+    after = snapshot(folder)
+    with pytest.raises(WriteError, match="changed since the run"):
+        undo(folder)
+    assert snapshot(folder) == after
+
+
+def test_a_file_that_changes_meanwhile_stops_the_whole_group(project) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    plan = plan_migration([folder])
+    (folder / "b.py").write_text("# new\n" + CALL)
+    after = snapshot(folder)
+    with pytest.raises(WriteError, match="changed since it was read"):
+        write_group(folder, plan.changes)
+    kept = {path: data for path, data in snapshot(folder).items() if path in after}
+    assert kept == after and not list(folder.rglob("*.tmp"))
+
+
+def test_a_failing_write_puts_back_what_was_replaced(project, monkeypatch) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    plan = plan_migration([folder])
+    before = snapshot(folder)
+    replace = Path.replace
+
+    def fail(self, target):
+        if str(target).endswith("b.py"):
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(WriteError, match="No space left"):
+        write_group(folder, plan.changes)
+    kept = {path: data for path, data in snapshot(folder).items() if path in before}
+    assert kept == before and not list(folder.rglob("*.tmp"))
+
+
+def test_a_run_that_was_killed_between_two_writes_is_undone(project, monkeypatch) -> None:
+    folder = project(a=TOOLS, b=CALL)
+    plan = plan_migration([folder])
+    before = snapshot(folder)
+    replace = Path.replace
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self, target):
+        if str(target).endswith("b.py"):
+            raise Killed
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", kill)
+        with pytest.raises(Killed):
+            write_group(folder, plan.changes)
+    assert (folder / "a.py").read_text() == DONE
+    with pytest.raises(WriteError, match="interrupted"):
+        write_group(folder, plan.changes)
+    undo(folder)
+    assert {path: data for path, data in snapshot(folder).items() if path in before} == before
+
+
+def test_a_dirty_tree_is_refused(project, capsys) -> None:
+    folder = project(a=TOOLS, b="x = 1\n")
+    git(folder, "init", "-q")
+    assert run(["codemod", str(folder), "--write"]) == 2  # git does not know the file yet
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    (folder / "b.py").write_text("x = 2\n")
+    assert run(["codemod", str(folder), "--write"]) == 2
+    assert "uncommitted" in capsys.readouterr().err and (folder / "a.py").read_text() == TOOLS
+    (folder / "new.py").write_text("y = 1\n")
+    git(folder, "checkout", "-q", "b.py")
+    assert run(["codemod", str(folder), "--write"]) == 0  # an unknown file that is not touched
+    git(folder, "commit", "-qam", "y")
+    (folder / "a.py").write_text(TOOLS)
+    assert run(["codemod", str(folder), "--write", "--allow-dirty"]) == 0
+
+
+def test_the_patch_is_one_that_git_applies(project, tmp_path) -> None:
+    files = {
+        "a": TOOLS.rstrip().encode(),
+        "b": CALL.replace("\n", "\r\n").encode(),
+        "c": f"# coding: latin-1\n{TOOLS}x = 'é'\n".encode("latin-1"),
+    }
+    folder = project(**files)
+    git(folder, "init", "-q")
+    patch = tmp_path / "all.patch"
+    assert run(["codemod", str(folder), "--patch", str(patch)]) == 0
+    git(folder, "apply", "--check", str(patch))
+    git(folder, "apply", str(patch))
+    applied = snapshot(folder)
+    for name, data in files.items():
+        (folder / f"{name}.py").write_bytes(data)
+    assert run(["codemod", str(folder), "--write", "--allow-dirty"]) == 0
+    for name in files:
+        assert (folder / f"{name}.py").read_bytes() == applied[folder / f"{name}.py"]
+
+
+def test_diff_and_json(project, capsys) -> None:
+    folder = project(a=TOOLS, b="import durable_execution\nprint(durable_execution)\n")
+    assert run(["codemod", str(folder), "--diff"]) == 1
+    assert "+from engine import PositionalTools" in capsys.readouterr().out
+    assert run(["codemod", str(folder), "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["accounting"] == {"before": 3, "rewritten": 1, "reported": 2, "allowed": 0}
+    assert document["files"]["changed"] == ["a.py"]
+    reported = [item for item in document["occurrences"] if item["outcome"] == "reported"]
+    assert reported[0]["path"] == "b.py" and "handed on" in reported[0]["reasons"][0]
+
+
+def test_uses_through_the_module_are_occurrences_too(project, capsys) -> None:
+    folder = project(
+        a="import durable_execution\nx: durable_execution.ToolExecutor\n",
+        b="import durable_execution\nfrom m import x\nprint(x, durable_execution.STEP_ABORT_MS)\n"
+        "importlib.import_module('durable_execution.worker')\n",
+    )
+    assert run(["codemod", str(folder), "--write"]) == 1
+    out = capsys.readouterr().out
+    assert "5 occurrences = 2 rewritten, 3 reported" in out
+    assert (
+        folder / "a.py"
+    ).read_text() == "from engine import PositionalTools\nx: PositionalTools\n"
+
+
+def test_what_must_not_be_written_is_reported(project, capsys) -> None:
+    folder = project(a=TOOLS, b=f"# @generated\n{TOOLS}", c="def f(:\n# durable_execution\n")
+    (folder / "a.py").chmod(0o444)
+    before = snapshot(folder)
+    assert run(["codemod", str(folder), "--write"]) == 1
+    out = capsys.readouterr().out
+    assert "read-only" in out and "generated" in out and "syntax error" in out
+    assert snapshot(folder) == before
+    (folder / "a.py").unlink()
+    (folder / "b.py").unlink()
+    assert run(["codemod", str(folder)]) == 4
+
+
+def test_a_module_of_the_engines_name_forbids_the_import(project, capsys) -> None:
+    folder = project(a=TOOLS, engine="x = 1\n")
+    assert run(["codemod", str(folder), "--write"]) == 1
+    assert "engine of its own" in capsys.readouterr().out
+    assert (folder / "a.py").read_text() == TOOLS
+
+
+def test_a_facade_keeps_its_names_and_its_importers_are_accounted_for(project, capsys) -> None:
+    folder = project(compat=TOOLS, user="from compat import ToolExecutor\nx: ToolExecutor\n")
+    assert run(["codemod", str(folder), "--write"]) == 0
+    first = (folder / "compat.py").read_text().splitlines()[0]
+    assert first == "from engine import PositionalTools as ToolExecutor"
+    assert (folder / "user.py").read_text() == "from compat import ToolExecutor\nx: ToolExecutor\n"
+    assert "reported" in capsys.readouterr().out
+
+
+def test_the_example_consumer(tmp_path, capsys) -> None:
+    folder = tmp_path / "consumer"
+    shutil.copytree(CONSUMER, folder)
+    assert run(["codemod", str(folder), "--write", "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    account = document["accounting"]
+    assert account["before"] == account["rewritten"] + account["reported"] + account["allowed"]
+    assert set(document["files"]["changed"]) >= {"src/orders/tools.py", "typings/orders_client.pyi"}
+    reported = {item["path"] for item in document["occurrences"] if item["outcome"] != "rewritten"}
+    for path in folder.rglob("*.py"):
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    left = {item.path for item in scan([folder]).of("use")}
+    assert left <= reported
+    after = snapshot(folder)
+    assert run(["codemod", str(folder), "--write"]) == 1
+    assert snapshot(folder) == after
+    capsys.readouterr()
+
+
+def test_no_file_and_no_path(tmp_path, capsys) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run(["codemod", str(tmp_path / "empty")]) == 4
+    assert run(["codemod", str(tmp_path / "absent")]) == 2
+    assert run(["codemod", str(tmp_path / "absent"), "--undo"]) == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_explain(rule, capsys) -> None:
+    assert run(["explain", rule.lower()]) == 0
+    out = capsys.readouterr().out
+    assert "Why it is safe" in out and "left alone" in out
+
+
+def test_explain_lists_and_refuses(capsys) -> None:
+    assert run(["explain"]) == 0
+    out = capsys.readouterr().out
+    assert all(rule in out for rule in RULES)
+    assert run(["explain", "CM999"]) == 2
+
+
+def test_the_journal_is_not_part_of_the_repository(project) -> None:
+    folder = project(a=TOOLS)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    assert run(["codemod", str(folder), "--write"]) == 0
+    assert (folder / JOURNAL).exists()
+    done = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=folder, capture_output=True, check=True
+    )
+    assert done.stdout == b" M a.py\n"
