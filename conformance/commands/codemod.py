@@ -16,6 +16,7 @@ from codemods.migration import Migration, Outcome, plan_migration, residue_of
 from codemods.occurrence import Scope, Status
 from codemods.scanner import scan
 from codemods.settings import ScanSettings
+from codemods.verification import LEVELS, Proof, verify
 from codemods.writing import WriteError, patch_of, undo, write_group
 from conformance.commands.scan import read_settings
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
@@ -33,12 +34,21 @@ SCHEMA_VERSION = "codemod/v1"
 @click.option(
     "--format", "form", type=click.Choice(["console", "json"]), default="console", show_default=True
 )
+@click.option(
+    "--verify",
+    "level",
+    type=click.Choice(LEVELS),
+    default=LEVELS[-1],
+    show_default=True,
+    help="Prove the changes up to this rung before anything is written.",
+)
 @click.option("--allow-dirty", is_flag=True, help="Write over uncommitted changes too.")
 def command(
     paths: tuple[Path, ...],
     mode: str | None,
     patch: Path | None,
     form: str,
+    level: str,
     *,
     allow_dirty: bool,
 ) -> int:
@@ -54,8 +64,10 @@ def command(
         settings, _ = read_settings(paths)
         plan = plan_migration(paths, settings, jobs=os.cpu_count() or 1)
         _demand_sound(plan, paths)
+        proofs = verify(plan.changes, settings, level)
+        is_proved = not any(item.fault for item in proofs)
         root = Path(plan.scanned.root)
-        if mode == "write":
+        if mode == "write" and is_proved:
             if plan.changes and not allow_dirty:
                 _demand_clean(root, plan)
             write_group(root, plan.changes)
@@ -64,15 +76,16 @@ def command(
         raise HarnessError(error.message, place=error.place, advice=error.advice) from None
     except CodemodError as error:
         raise UsageError(error.message, place=error.place, advice=error.advice) from None
-    if patch is not None:
+    written = mode == "write" and is_proved
+    if patch is not None and is_proved:
         _write_patch(patch, plan)
     if mode == "diff":
         click.echo(patch_of(plan.changes).decode("utf-8", "replace"), nl=False)
     elif form == "json":
-        click.echo(json.dumps(to_document(plan, written=mode == "write"), indent=2))
+        click.echo(json.dumps(to_document(plan, proofs, written=written), indent=2))
     else:
-        click.echo(render(plan, written=mode == "write"), nl=False)
-    return exit_code(plan, check=mode == "check")
+        click.echo(render(plan, proofs, written=written), nl=False)
+    return exit_code(plan, check=mode == "check" or not is_proved)
 
 
 def exit_code(plan: Migration, *, check: bool = False) -> ExitCode:
@@ -92,7 +105,7 @@ def exit_code(plan: Migration, *, check: bool = False) -> ExitCode:
     return worst(codes)
 
 
-def to_document(plan: Migration, *, written: bool) -> dict[str, Any]:
+def to_document(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> dict[str, Any]:
     """Return the report as plain JSON data."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -107,6 +120,7 @@ def to_document(plan: Migration, *, written: bool) -> dict[str, Any]:
             "before": len(plan.rows),
             **{outcome.value: plan.count(outcome) for outcome in Outcome},
         },
+        "verification": [dataclasses.asdict(item) for item in proofs],
         "suppressions": [dataclasses.asdict(item) for item in plan.scanned.suppressions],
         "occurrences": [
             {
@@ -120,7 +134,7 @@ def to_document(plan: Migration, *, written: bool) -> dict[str, Any]:
     }
 
 
-def render(plan: Migration, *, written: bool) -> str:
+def render(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> str:
     """Return the report as text: what changes, what is left and why, the account."""
     lines = [
         f"{'wrote' if written else 'would write'} {change.shown}  [{', '.join(change.rules)}]"
@@ -130,6 +144,11 @@ def render(plan: Migration, *, written: bool) -> str:
         if row.outcome is Outcome.REPORTED:
             lines.append(f"{row.occurrence.place}  {row.occurrence.kind}  {row.occurrence.text}")
             lines += [f"    {reason}" for reason in row.reasons]
+    faults = [item for item in proofs if item.fault]
+    lines += [f"{item.path}: {item.level} does not hold: {item.fault}" for item in faults]
+    levels = ", ".join(dict.fromkeys(item.level for item in proofs))
+    if proofs and not faults:
+        lines.append(f"{levels} hold for {len(plan.changes)} files")
     counts = ", ".join(f"{plan.count(outcome)} {outcome}" for outcome in Outcome)
     lines.append(f"{len(plan.rows)} occurrences = {counts}")
     lines.append(f"{plan.scanned.files_examined} of {plan.scanned.files_found} files examined")

@@ -6,10 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
 
+from chaos.virtual_time import VirtualClock, run_virtual
 from codemods.migration import plan_migration
 from codemods.rules import RULES
 from codemods.scanner import scan
+from codemods.verification import Proof
 from codemods.writing import JOURNAL, WriteError, undo, write_group
 from conformance.cli import run
 
@@ -295,3 +298,56 @@ def test_the_journal_is_not_part_of_the_repository(project) -> None:
         ["git", "status", "--porcelain"], cwd=folder, capture_output=True, check=True
     )
     assert done.stdout == b" M a.py\n"
+
+
+def test_nothing_is_written_when_a_proof_fails(project, monkeypatch, tmp_path, capsys) -> None:
+    folder = project(a=TOOLS)
+    bad = Proof("a.py", "P0", "expected 'x', got 'y'")
+    monkeypatch.setattr("conformance.commands.codemod.verify", lambda *_: (bad,))
+    patch = tmp_path / "x.patch"
+    assert run(["codemod", str(folder), "--write", "--patch", str(patch)]) == 1
+    assert "P0 does not hold: expected 'x', got 'y'" in capsys.readouterr().out
+    assert (folder / "a.py").read_text() == TOOLS and not patch.exists()
+
+
+def test_the_report_names_the_proofs(project, capsys) -> None:
+    folder = project(a=TOOLS)
+    assert run(["codemod", str(folder), "--verify", "P1", "--format", "json"]) == 0
+    proofs = json.loads(capsys.readouterr().out)["verification"]
+    assert [(item["level"], item["fault"]) for item in proofs] == [("P0", ""), ("P1", "")]
+
+
+def test_the_migrated_consumer_runs_on_the_unified_engine(project) -> None:
+    folder = project(
+        service="from durable_execution import CheckpointManager, ExecutionEnvironment\n"
+        "from durable_execution import ToolExecutionResult, execute_segment\n"
+        "from durable_execution import resume_from_checkpoint as resume\n\n\n"
+        "class Tools:\n"
+        "    async def execute(self, tool_name, parameters, timeout_ms=None, signal=None):\n"
+        "        if parameters['n'] > 1:\n"
+        "            return ToolExecutionResult(False, error='too many')\n"
+        "        return ToolExecutionResult(True, True, {'n': parameters['n']})\n\n\n"
+        "async def serve(redis, clock, plan):\n"
+        "    env = ExecutionEnvironment(redis, clock, None, None, None, None)\n"
+        "    tools = Tools()\n"
+        "    result = await execute_segment(plan, tools, execution_id='x', environment=env)\n"
+        "    while result.is_partial:\n"
+        "        result = await resume('x', tools, environment=env)\n"
+        "    found = await CheckpointManager(env).load('x')\n"
+        "    code = result.error_code\n"
+        "    return result.success, result.completed_steps, code, found is not None\n",
+    )
+    assert run(["codemod", str(folder), "--write"]) == 0
+    names: dict = {}
+    exec(compile((folder / "service.py").read_bytes(), "service", "exec"), names)  # noqa: S102 - the migrated consumer itself
+
+    def serve(number):
+        clock = VirtualClock()
+        step = {"id": "a", "tool_name": "count", "parameters": {"n": number}}
+        redis = FakeAsyncRedis(server=FakeServer())
+        return run_virtual(
+            lambda: names["serve"](redis, clock, {"id": "p", "steps": [step]}), clock
+        )
+
+    assert serve(1) == (True, 1, None, True)
+    assert serve(2) == (False, 0, "STEP_FAILED", True)
