@@ -24,6 +24,8 @@ _GENERATED = re.compile(r"@generated|DO NOT EDIT", re.IGNORECASE)
 # What may be an annotation or a dotted path, and no sentence.
 _NAMES = re.compile(r"[\w.\[\],| :]*")
 _TYPE_COMMENT = re.compile(r"#\s*type:.*")
+# The verification visits trees recursively, with some five frames a level.
+_DEEPEST = 120
 _HEAD_CHARACTERS = 2_000
 
 
@@ -61,16 +63,25 @@ def plan_module(
         return ModulePlan(blockers=(Blocker(parsed.line, 1, IMPORT_RULE, parsed.reason),))
     if parsed.text != text:
         return _refused("its syntax is newer than the Python that runs this")
-    try:
-        view = ModuleView(source, parsed.tree, mapped or shipped())
-    except RecursionError:
-        return _refused("its expressions are nested too deeply")
+    if _depth(parsed.tree) > _DEEPEST:
+        return _refused("its expressions are nested too deeply to be verified")
+    view = ModuleView(source, parsed.tree, mapped or shipped())
     offsets = None if wanted is None else {source.line_starts[a - 1] + b - 1 for a, b in wanted}
     return _Planner(view, roots, offsets, frozenset(kept)).plan()
 
 
 def _refused(reason: str) -> ModulePlan:
     return ModulePlan(blockers=(Blocker(1, 1, IMPORT_RULE, reason),))
+
+
+def _depth(tree: ast.Module) -> int:
+    deepest = 0
+    pending: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        deepest = max(deepest, depth)
+        pending += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+    return deepest
 
 
 class _Planner:
@@ -173,7 +184,7 @@ class _Planner:
         if isinstance(item.statement, ast.ImportFrom):
             depth = 1
         same = [node for node in self.view.bindings[local] if not self._same(node, item)]
-        if same or local in self.kept or self._in_text(local):
+        if same or self._is_exported(item, local) or self._in_text(local):
             reason = f"{local} is bound again, named in a string, or used by other modules"
             raise BlockedError(item.alias, reason)
         found = False
@@ -208,10 +219,11 @@ class _Planner:
         local = item.alias.asname or item.alias.name
         again = [node for node in self.view.bindings[local] if not self._same(node, item)]
         in_text = self._in_text(local)
-        is_kept = bool(again) or local in self.kept or in_text or item.alias.asname is not None
+        is_exported = self._is_exported(item, local)
+        is_kept = bool(again) or is_exported or in_text or item.alias.asname is not None
         if symbol.how in {How.NAME, How.ERROR, How.RECORD} and is_kept:
             item.keeps = local
-        elif again or local in self.kept or in_text:
+        elif again or is_exported or in_text:
             reason = f"{local} is bound again, named in a string, or used by other modules"
             raise BlockedError(item.alias, reason)
         if not symbol.is_rewritten:
@@ -223,6 +235,10 @@ class _Planner:
                 if not isinstance(node.ctx, ast.Load):
                     continue
                 self._site(node, symbol, item)
+
+    def _is_exported(self, item: ImportEdit, local: str) -> bool:
+        """Say whether others may read the name: other modules, or users of the class around it."""
+        return local in self.kept or isinstance(self.view.scope(item.statement), ast.ClassDef)
 
     def _in_text(self, local: str) -> bool:
         """Say whether a string or a type comment may mean the name: an annotation, a patch."""

@@ -116,5 +116,7 @@ def wrap_tools(view: ModuleView, call: LegacyCall) -> None:
     view.insert(end, f", {text})")
     keyword = view.parents[environment]
     start, end = view.span(keyword)
+    if end != view.span(environment)[1]:
+        raise BlockedError(environment, "brackets around the environment")
     view.replace(start, view.span(environment)[0], f"**{view.use('workflow_options')}(")
     view.insert(end, ")")

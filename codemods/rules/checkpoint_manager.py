@@ -33,8 +33,9 @@ def migrate(view: ModuleView, site: Site) -> None:
     start, end = view.span(method)
     if not is_pure(environment) or "#" in view.source.text[start:end]:
         raise BlockedError(environment, "the environment would be evaluated in another order")
-    if isinstance(view.parents[execution_id], ast.keyword):
-        raise BlockedError(execution_id, "the id is given by keyword")
+    tail = view.source.text[view.span(execution_id)[1] : view.span(call)[1]]
+    if isinstance(view.parents[execution_id], ast.keyword) or tail.strip() != ")":
+        raise BlockedError(execution_id, "the id is given by keyword, or in brackets")
     follow_result(view, call, view.mapped.symbols[symbol.result])
     text = view.text(environment)
     view.replace(start, end, view.use(symbol.target))

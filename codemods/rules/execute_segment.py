@@ -26,7 +26,7 @@ def migrate(view: ModuleView, site: Site) -> None:
     view.replace(*view.span(site.node), view.use(symbol.target))
     wrap_tools(view, call)
     drop_arguments(view, call, symbol)
-    _, end = view.span(call.arguments["execution_id"])
+    _, end = view.span(view.parents[call.arguments["execution_id"]])
     view.insert(end, ", resume=False")
 
 

@@ -71,6 +71,14 @@ CALL = "await execute_segment(p, t, execution_id='x', environment=e)"
         HEAD + f"async def f(p, t, e):\n    r = {CALL}\n    return f'{{r.error_code}}'\n",
         HEAD + f"async def f(p, t, e):\n    f'{{{CALL.replace(chr(39), chr(34))}}}'\n",
         HEAD + "patch('a.execute_segment')\n",
+        "from durable_execution import ToolExecutor\nx = " + " + ".join(["a"] * 1500) + "\n",
+        "from durable_execution import ToolExecutor\ntype = 1\nprint 'python 2'\n",
+        HEAD + f"async def f(p, t, e):\n    {CALL.replace('=e', '=(e)')}\n",
+        (
+            "from durable_execution import CheckpointManager\nasync def f(x, e):\n"
+            "    await CheckpointManager(e).load((x))\n"
+        ),
+        "class A:\n    import durable_execution as d\n    x = d.ToolExecutor\n",
         "# @generated\nfrom durable_execution import ToolExecutor\n",
         "from durable_execution import (ToolExecutor,  # a\n STEP_ABORT_MS)\n",
         "import durable_execution as de\ndef f(de): ...\nx: de.ToolExecutor\n",
@@ -92,6 +100,23 @@ def test_what_cannot_be_proved_is_reported_with_its_place(text) -> None:
         (
             "from durable_execution import ToolExecutor\nx = f()  # type: ToolExecutor\n",
             "from engine import PositionalTools as ToolExecutor\nx = f()  # type: ToolExecutor\n",
+        ),
+        (
+            "class A:\n    from durable_execution import ToolExecutor\nx = A.ToolExecutor\n",
+            (
+                "class A:\n    from engine import PositionalTools as ToolExecutor\n"
+                "x = A.ToolExecutor\n"
+            ),
+        ),
+        (
+            HEAD + "async def f(p, t, e):\n"
+            "    await execute_segment(p, (t), execution_id=('x'), environment=e, segment_number=(2))\n",
+            (
+                "from engine import adapt_tools, execute_workflow, workflow_options\n"
+                "async def f(p, t, e):\n"
+                "    await execute_workflow(p, (adapt_tools(t, e)), execution_id=('x'), resume=False, "
+                "**workflow_options(e))\n"
+            ),
         ),
         (
             "from legacy.durable_execution import ToolExecutor as T\n",
