@@ -10,6 +10,7 @@ from pathlib import Path
 
 from codemods.discovery import project_root
 from codemods.edits import EditError, apply_edits, apply_to_bytes
+from codemods.errors import MissingPathError
 from codemods.import_roots import ImportRoots
 from codemods.mapping import shipped
 from codemods.module_plan import IMPORT_RULE, ModulePlan, plan_module
@@ -82,9 +83,9 @@ class Migration:
         return Counter(_key(item) for item in kept)
 
 
-def residue_of(report: ScanReport) -> Counter[tuple[str, str, str]]:
-    """Return the same of a scan."""
-    return Counter(_key(item) for item in report.occurrences if item.status in _UNITS)
+def found_by(plan: Migration) -> Counter[tuple[str, str, str]]:
+    """Return the same of everything that a plan's scan found."""
+    return Counter(_key(row.occurrence) for row in plan.rows)
 
 
 def _key(item: Occurrence) -> tuple[str, str, str]:
@@ -206,19 +207,31 @@ def plan_migration(
     progress: Progress | None = None,
     jobs: int = 1,
 ) -> Migration:
-    """Scan `paths` and plan every file; nothing is written.
+    """Plan every file below `paths`; nothing is written.
+
+    The whole of their projects is scanned, because modules elsewhere may take names from these.
 
     Raises:
         codemods.errors.CodemodError: as `codemods.scanner.scan`.
     """
     settings = settings or ScanSettings()
-    report = scan(paths, settings, today=today, progress=progress, jobs=jobs)
+    given = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links keep their names
+    for path in given:
+        if not path.exists():
+            raise MissingPathError("no such file or folder", place=str(path))
+    every = [*dict.fromkeys(project_root(path) for path in given), *given]
+    report = scan(every, settings, today=today, progress=progress, jobs=jobs)
     units: dict[str, list[Occurrence]] = defaultdict(list)
     for item in report.occurrences:
         if item.status in _UNITS:
             units[item.path].append(item)
     run = _Run(settings, report, units)
-    for shown in sorted(units):
+    chosen = [
+        shown
+        for shown in sorted(units)
+        if any(Path(report.root, shown).is_relative_to(path) for path in given)
+    ]
+    for shown in chosen:
         run.plan_file(shown)
-    rows = tuple(run.row(item) for shown in sorted(units) for item in units[shown])
+    rows = tuple(run.row(item) for shown in chosen for item in units[shown])
     return Migration(report, rows, tuple(run.changes[shown] for shown in sorted(run.changes)))

@@ -12,9 +12,8 @@ import click
 
 from codemods.discovery import project_root
 from codemods.errors import CodemodError
-from codemods.migration import Migration, Outcome, plan_migration, residue_of
+from codemods.migration import Migration, Outcome, found_by, plan_migration
 from codemods.occurrence import Scope, Status
-from codemods.scanner import scan
 from codemods.settings import ScanSettings
 from codemods.verification import LEVELS, Proof, verify
 from codemods.writing import WriteError, patch_of, undo, write_group
@@ -165,7 +164,10 @@ def _demand_sound(plan: Migration, paths: Sequence[Path]) -> None:
 
 def _demand_residue(plan: Migration, paths: Sequence[Path], settings: ScanSettings) -> None:
     """Scan again: exactly what was reported or allowed must be left."""
-    found = residue_of(scan(paths, settings))
+    after = plan_migration(paths, settings)
+    found = found_by(after)
+    if after.changes:
+        raise HarnessError("a second run would change more", place=after.changes[0].shown)
     if found != plan.residue():
         wrong = sorted((found - plan.residue()) + (plan.residue() - found))
         raise HarnessError(

@@ -230,6 +230,17 @@ def test_what_must_not_be_written_is_reported(project, capsys) -> None:
     assert run(["codemod", str(folder)]) == 4
 
 
+def test_a_part_of_a_project_keeps_what_the_rest_of_it_takes(project, capsys) -> None:
+    folder = project(a=TOOLS, b="from a import ToolExecutor\n", c=CALL)
+    assert run(["codemod", str(folder / "a.py"), "--write"]) == 0
+    assert "PositionalTools as ToolExecutor" in (folder / "a.py").read_text()
+    assert (folder / "c.py").read_text() == CALL
+    assert "1 occurrences = 1 rewritten" in capsys.readouterr().out
+    (folder / "b.py").write_text(TOOLS + "from c import execute_segment\n")
+    assert run(["codemod", str(folder / "b.py"), "--write"]) == 1
+    assert "2 occurrences = 1 rewritten, 1 reported" in capsys.readouterr().out
+
+
 def test_a_module_of_the_engines_name_forbids_the_import(project, capsys) -> None:
     folder = project(a=TOOLS, engine="x = 1\n")
     assert run(["codemod", str(folder), "--write"]) == 1
