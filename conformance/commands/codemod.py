@@ -177,7 +177,15 @@ def _demand_residue(plan: Migration, paths: Sequence[Path], settings: ScanSettin
 
 def _demand_clean(root: Path, plan: Migration) -> None:
     """Refuse a work tree with uncommitted changes, or one of whose files git does not know."""
+    place = root.resolve()
+    if not any((folder / ".git").exists() for folder in (place, *place.parents)):
+        return  # no work tree: the journal is what takes the run back
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    unknown = UsageError(
+        "git cannot say whether the work tree is clean",
+        place=str(root),
+        advice="mend that, or use --allow-dirty",
+    )
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
             ["git", "-C", str(root), "status", "--porcelain=v1", "-z", "-uall", "--", "."],  # noqa: S607 - the user's own git
@@ -186,16 +194,21 @@ def _demand_clean(root: Path, plan: Migration) -> None:
             env=environment,
         )
     except OSError:
-        return
+        raise unknown from None
+    if done.returncode != 0:
+        raise unknown
     changed = {os.fsencode(change.path) for change in plan.changes}
-    for entry in done.stdout.split(b"\0") if done.returncode == 0 else ():
+    for entry in done.stdout.split(b"\0"):
         is_foreign = entry.startswith(b"?? ") and not any(
             path.endswith(b"/" + entry[3:]) for path in changed
         )
         if entry and not is_foreign:
             advice = "commit first, or use --allow-dirty"
-            place = os.fsdecode(entry[3:])
-            raise UsageError("the work tree has uncommitted changes", place=place, advice=advice)
+            raise UsageError(
+                "the work tree has uncommitted changes",
+                place=os.fsdecode(entry[3:]),
+                advice=advice,
+            )
 
 
 def _write_patch(file: Path, plan: Migration) -> None:

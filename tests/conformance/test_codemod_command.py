@@ -362,3 +362,11 @@ def test_the_migrated_consumer_runs_on_the_unified_engine(project) -> None:
 
     assert serve(1) == (True, 1, None, True)
     assert serve(2) == (False, 0, "STEP_FAILED", True)
+
+
+def test_a_work_tree_that_git_cannot_judge_is_refused(project, capsys) -> None:
+    folder = project(a=TOOLS)
+    (folder / ".git").write_text("gitdir: nowhere\n")
+    assert run(["codemod", str(folder), "--write"]) == 2
+    assert "cannot say" in capsys.readouterr().err and (folder / "a.py").read_text() == TOOLS
+    assert run(["codemod", str(folder), "--write", "--allow-dirty"]) == 0
