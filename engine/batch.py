@@ -89,7 +89,7 @@ class BatchRunner:
                     carried.events.append(self._event(EventName.STEP_REPEATED, index))
                 carried.events.append(self._event(EventName.STEP_STARTED, index))
             else:
-                carried.events.append(self._result_event(index, intent))
+                carried.events.append(result_event(self._checkpointer, index, intent))
         return intents
 
     async def _run_tools(
@@ -138,11 +138,8 @@ class BatchRunner:
     def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
         return Changes(
             steps={index: finals[index] for index in indexes},
-            events=[self._result_event(index, finals[index]) for index in indexes],
+            events=[result_event(self._checkpointer, index, finals[index]) for index in indexes],
         )
-
-    def _result_event(self, index: int, state: StepState) -> Event:
-        return result_event(self._checkpointer, index, state)
 
     def _event(self, name: EventName, index: int) -> Event:
         step_id = self._progress.step(index).id

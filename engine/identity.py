@@ -4,8 +4,6 @@ import random  # noqa: TID251 - the one place
 import uuid
 from typing import NewType, Protocol
 
-ExecutionId = NewType("ExecutionId", str)
-StepId = NewType("StepId", str)
 FencingToken = NewType("FencingToken", int)
 
 

@@ -11,7 +11,7 @@ def awaits_compensation(state: StepState) -> bool:
     return (
         state.status is StepStatus.COMPLETED
         and state.compensation is not None
-        and state.compensation_status in (None, CompensationStatus.PENDING)
+        and state.compensation_status is None
     )
 
 

@@ -40,9 +40,8 @@ class StepStatus(StrEnum):
 
 
 class CompensationStatus(StrEnum):
-    """Where the undoing of a completed step stands."""
+    """How the undoing of a completed step ended."""
 
-    PENDING = "pending"
     COMPENSATED = "compensated"
     FAILED = "failed"
 
