@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -28,6 +28,10 @@ COMMANDS: dict[str, str] = {
 MISSING_EXTRA = "planproof: the command line needs the extra: pip install 'planproof[all]'"
 
 
+class _ReaderGoneError(Exception):
+    """The reader of the output went away (`| head`) before the command had ended."""
+
+
 def _group() -> "click.Group":
     import click  # noqa: PLC0415 - an extra: its absence is reported, not raised
 
@@ -45,6 +49,14 @@ def _group() -> "click.Group":
             module = importlib.import_module(f"conformance.commands.{cmd_name}")
             command: click.Command = module.command
             return command
+
+        @override
+        def invoke(self, ctx: click.Context) -> Any:
+            # click would turn it into exit code 1, which here says that a check has failed.
+            try:
+                return super().invoke(ctx)
+            except BrokenPipeError:
+                raise _ReaderGoneError from None
 
         @override
         def format_commands(
@@ -91,8 +103,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE)
     try:
         result = _group().main(args=arguments, prog_name="planproof", standalone_mode=False)
-        sys.stdout.flush()
-        return int(result) if isinstance(result, int) else int(ExitCode.PASSED)
+        return _delivered(int(result) if isinstance(result, int) else int(ExitCode.PASSED))
     except PlanproofError as error:
         sys.stderr.write(f"planproof: {error.line()}\n")
         return int(error.exit_code)
@@ -106,14 +117,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("planproof: interrupted\n")
         return int(ExitCode.HARNESS)
-    except BrokenPipeError:
-        # The reader went away (`| head`): nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.PASSED)
+    except _ReaderGoneError:
+        # What the command would have found is not known, and nobody is left to be told.
+        _discard_output()
+        return int(ExitCode.HARNESS)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"planproof: {place}{error.strerror or error}\n")
         return int(ExitCode.HARNESS)
+
+
+def _delivered(code: int) -> int:
+    """Return `code` after the last of the output has left, be its reader gone or not."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    return code
+
+
+def _discard_output() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush succeeds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:

@@ -1,0 +1,35 @@
+"""What every command does when its reader goes away before it has ended."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import conformance
+
+CORPUS = Path(conformance.__file__).parent / "scenarios"
+COMMAND = [sys.executable, "-W", "error", "-m", "conformance.cli"]
+
+
+def _until_first_line(arguments):
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    line = process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    return line, said, process.wait(timeout=60)
+
+
+def test_a_reader_that_goes_away_in_the_middle_leaves_the_outcome_unknown():
+    line, said, code = _until_first_line(["trace", "--executor", "legacy", str(CORPUS)])
+    assert line.startswith('{"schema":"trace/v1"')
+    assert (said, code) == ("", 3)
+
+
+def test_a_command_that_fails_before_it_speaks_keeps_its_exit_code():
+    process = subprocess.Popen(
+        [*COMMAND, "schema", "nonsense"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    process.stdout.close()
+    assert process.wait(timeout=60) == 2
