@@ -16,9 +16,9 @@ class EngineError(Exception):
     retriable: ClassVar[bool] = False
     advice: ClassVar[str] = ""
 
-    def __init__(self, message: str) -> None:
-        """Describe what happened, in one line."""
-        super().__init__(message)
+    def __init__(self, message: str = "", *details: object) -> None:
+        """Describe what happened, in one line; `details` stay in `args`, as with any exception."""
+        super().__init__(message, *details)
         self.message = message
 
 
@@ -28,10 +28,15 @@ class InvalidPlanError(EngineError):
     code = "INVALID_PLAN"
     advice = "fix the plan at the path named"
 
-    def __init__(self, message: str, *, path: str) -> None:
-        """Name the `path` inside the plan, such as `steps[3].dependencies[0]`."""
-        super().__init__(f"{path}: {message}")
+    def __init__(self, path: str, complaint: str, code: str = "invalid_type") -> None:
+        """Name the `path` inside the plan, such as `steps[3].dependencies[0]`.
+
+        `code` is the kind of the fault in the words of a schema, kept as `kind`.
+        """
+        super().__init__(f"{path}: {complaint}")
         self.path = path
+        self.complaint = complaint
+        self.kind = code
 
 
 class SafetyViolationError(EngineError):
@@ -60,6 +65,16 @@ class PlanMismatchError(EngineError):
 
     code = "PLAN_MISMATCH"
     advice = "use a new execution id for a new plan"
+
+
+class StateConflictError(EngineError):
+    """A state or a position that was handed in knows more than the store. Nothing was run.
+
+    To go on from the durable state would repeat, or lose, what the caller believes done.
+    """
+
+    code = "STATE_CONFLICT"
+    advice = "read what is durable and go on from it, or use the store that has the rest"
 
 
 class ExecutionNotFoundError(EngineError):

@@ -111,14 +111,14 @@ def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:
     if isinstance(document, Plan):
         return document
     if not isinstance(document, Mapping):
-        raise InvalidPlanError("a plan is a mapping", path="plan")
+        raise InvalidPlanError("plan", "a plan is a mapping")
     try:
         return Plan.model_validate(document)
     except InvalidPlanError:
         raise
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        raise InvalidPlanError(fault["msg"], path=_path(fault["loc"])) from None
+        raise InvalidPlanError(_path(fault["loc"]), fault["msg"], fault["type"]) from None
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -133,13 +133,13 @@ def _check_graph(steps: tuple[Step, ...]) -> None:
     position: dict[str, int] = {}
     for index, step in enumerate(steps):
         if position.setdefault(step.id, index) != index:
-            raise InvalidPlanError(f"duplicate step id {step.id!r}", path=f"plan.steps[{index}].id")
+            raise InvalidPlanError(f"plan.steps[{index}].id", f"duplicate step id {step.id!r}")
     for index, step in enumerate(steps):
         for at, dependency in enumerate(step.dependencies):
             if dependency not in position:
                 raise InvalidPlanError(
+                    f"plan.steps[{index}].dependencies[{at}]",
                     f"no step has the id {dependency!r}",
-                    path=f"plan.steps[{index}].dependencies[{at}]",
                 )
     _check_acyclic(steps, position)
     _check_numbers(steps, position)
@@ -152,8 +152,8 @@ def _check_acyclic(steps: tuple[Step, ...], position: Mapping[str, int]) -> None
     except graphlib.CycleError as error:
         cycle: list[str] = list(reversed(error.args[1]))
         raise InvalidPlanError(
+            f"plan.steps[{position[cycle[0]]}].dependencies",
             f"dependencies form a cycle: {' -> '.join(cycle)}",
-            path=f"plan.steps[{position[cycle[0]]}].dependencies",
         ) from None
 
 
@@ -166,14 +166,14 @@ def _check_numbers(steps: tuple[Step, ...], position: Mapping[str, int]) -> None
             continue
         if number >= len(steps) or number in seen:
             raise InvalidPlanError(
+                f"plan.steps[{index}].step_number",
                 f"step numbers must be exactly 0 to {len(steps) - 1}, each once; found {number}",
-                path=f"plan.steps[{index}].step_number",
             )
         seen.add(number)
         for at, dependency in enumerate(step.dependencies):
             earlier = steps[position[dependency]].step_number
             if earlier is not None and earlier >= number:
                 raise InvalidPlanError(
+                    f"plan.steps[{index}].dependencies[{at}]",
                     "a dependency must have a lower step_number",
-                    path=f"plan.steps[{index}].dependencies[{at}]",
                 )

@@ -5,10 +5,12 @@ and it bundles its store, clock and model in one environment. A migrated consume
 they are; new code needs none of this.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from engine.abort import AbortController, AbortSignal
 from engine.clock import Clock
 from engine.error_recovery import ModelErrorRecovery
 from engine.errors import ExecutionNotFoundError
@@ -19,6 +21,9 @@ from engine.types.execution import ExecutionState
 
 # The kind of model that recoveries are asked of.
 _MODEL_TYPE = "planning"
+
+ABORT_GRACE_S: Final = 1.0
+"""What a tool that listens to its signal gets to end by itself before it is cancelled as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,13 @@ class PositionalTools(Protocol):
         tool_name: str,
         parameters: Any,
         timeout_ms: int | None = None,
-        signal: Any | None = None,
+        signal: AbortSignal | None = None,
     ) -> Any:
-        """Call a tool; the answer has the fields of `ToolAnswer`. `signal` is always None."""
+        """Call a tool; the answer has the fields of `ToolAnswer`.
+
+        `signal` is aborted when the engine cancels the call. A tool that listens to it gets a
+        second to end by itself; one that does not is cancelled at once.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +97,30 @@ class _Adapted:
             if faults:
                 listed = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
                 return ToolResult.failed(f"Invalid parameters: {listed}")
-        answer = await self.tools.execute(call.tool_name, call.parameters, call.timeout_ms)
+        answer = await self._call(call)
         return answer if isinstance(answer, ToolResult) else _result(answer)
+
+    async def _call(self, call: ToolCall) -> Any:
+        """Call with a signal. What a tool answers after the abort is heard all the same."""
+        controller = AbortController()
+        work = asyncio.ensure_future(
+            self.tools.execute(
+                call.tool_name, call.parameters, call.timeout_ms, controller.signal
+            )
+        )
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            if not work.done():
+                await _abort(work, controller)
+            return await work
 
 
 def adapt_tools(tools: PositionalTools, environment: Any | None = None) -> ToolExecutor:
     """Return an executor of this engine that calls `tools` by position.
 
     The environment's validator, where there is one, is asked before each call; what it refuses
-    fails as `TOOL_VALIDATION_FAILED`. A call that takes too long is cancelled.
+    fails as `TOOL_VALIDATION_FAILED`. A call that takes too long has its signal aborted.
     """
     return _Adapted(tools, environment)
 
@@ -135,6 +159,17 @@ def _store(environment: Any) -> Store:
     from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
 
     return RedisStore(environment.redis, clock=environment.clock)
+
+
+async def _abort(work: "asyncio.Future[Any]", controller: AbortController) -> None:
+    """Tell the tool, then cancel it; whoever listens is told first and waited for."""
+    is_heeded = controller.signal.is_heeded
+    try:
+        controller.abort()
+        if is_heeded:
+            await asyncio.wait({work}, timeout=ABORT_GRACE_S)
+    finally:
+        work.cancel()
 
 
 def _result(answer: Any) -> ToolResult:

@@ -69,7 +69,8 @@ def test_positional_tools_run_on_the_store_of_the_environment() -> None:
     before, result, again, state = run(tools, plan, definitions=Definitions())
     assert before is None and state.status is ExecutionStatus.COMPLETED
     assert result.success and again.success and result.steps[0].output == {"n": 1}
-    assert tools.seen == ("seat", {"seats": 2, "party": 2}, 30_000, None)
+    *arguments, signal = tools.seen
+    assert arguments == ["seat", {"seats": 2, "party": 2}, 30_000] and not signal.aborted
 
 
 def test_a_refusal_of_the_validator_fails_the_step_without_a_call() -> None:
