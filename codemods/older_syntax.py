@@ -102,6 +102,11 @@ def _concatenated(_node: Any, old: str) -> str | None:
 
 
 def _type_parameters(_node: Any, old: str) -> str:
+    return blank_brackets(old)
+
+
+def blank_brackets(old: str) -> str:
+    """Return blanks of the length of `old`; its lines are joined, as they were by the brackets."""
     blank = list(_blank(old))
     for index, character in enumerate(blank):
         if character in "\r\n" and index and blank[index - 1] == " ":
@@ -110,9 +115,22 @@ def _type_parameters(_node: Any, old: str) -> str:
 
 
 def _bare_exceptions(node: Any, old: str) -> str | None:
-    if type(node.type).__name__ != "Tuple" or node.type.lpar:
+    # `except A, B as c:` needs brackets in every version.
+    if type(node.type).__name__ != "Tuple" or node.type.lpar or node.name is not None:
         return None
-    return f"0{_blank(old[1:])}"
+    return joined_exceptions(old) or f"0{_blank(old[1:])}"
+
+
+def joined_exceptions(old: str) -> str | None:
+    """Return `A, B` as `A| B`, which older parsers read; None if its commas are not plain to see."""
+    pieces: list[str] = []
+    depth = 0
+    for character in old:
+        if character in "\"'#":
+            return None
+        depth += (character in "([{") - (character in ")]}")
+        pieces.append("|" if character == "," and depth == 0 else character)
+    return "".join(pieces)
 
 
 def _blank(text: str) -> str:

@@ -38,6 +38,64 @@ def test_positions_stay_true(text):
     assert row[name.col_offset : name.end_col_offset].decode() == TARGET
 
 
+QUICK = [
+    "type X = int\ntype Y[**P] = X; type Z = X\n",
+    "def f[T: int, *A, **P](x: T) -> T: ...\nasync def g[T = int] (x): ...\n",
+    "class A[\n    T: (int, str),\n](B): ...\nclass C[T]: ...\n",
+    "try:\n    pass\nexcept A, f(B, C) :\n    pass\n",
+    "try:\n    pass\nexcept* A, B:\n    pass\n",
+    "\u00e9 = 1; x = t'{y}' + rt'{z}' + Tr'' + t'\u00e9'; w\n",
+]
+
+
+@pytest.mark.parametrize("text", QUICK)
+def test_common_forms_need_no_second_parser(text, monkeypatch):
+    monkeypatch.setattr(syntax, "find_spec", lambda _name: None)
+    parsed = parse(text)
+    assert isinstance(parsed, Parsed)
+    assert len(parsed.text) == len(text)
+
+
+BROKEN = [
+    "print 'x'\n",
+    "def f[](x): ...\n",
+    "def f[1](x): ...\n",
+    "def f[T]: ...\n",
+    "class A[T,,]: ...\n",
+    "type X\n",
+    "x: type Y = int\n",
+    "type X == int\n",
+    "try:\n    pass\nexcept A, B as c:\n    pass\n",
+    "class A[T\n",
+    "z = q'x'\n",
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_no_python_reads_stays_unread(text):
+    assert isinstance(parse(text), Unparsable)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the running Python reads it all")
+def test_what_the_tree_hides_is_known():
+    text = "from m import A, B, C\ndef f[T: A](x: B): ...\ntry: ...\nexcept C, D: ...\n"
+    parsed = parse(text)
+    assert isinstance(parsed, Parsed)
+    assert parsed.is_older
+    assert parsed.hides(["A"])
+    assert parsed.hides(["T"])
+    assert not parsed.hides(["B", "C", "D", "x", "f"])
+    assert [text[start:end] for start, end in parsed.replaced()] == ["[T:", "A]", ","]
+
+
+def test_ordinary_syntax_is_its_own_original():
+    parsed = parse("x = 1\n")
+    assert isinstance(parsed, Parsed)
+    assert not parsed.is_older
+    assert not parsed.replaced()
+    assert not parsed.hides(["x"])
+
+
 @pytest.mark.parametrize("text", ["print 'x'\n", "def (:\n", "x = (\n", "x = 1\x00\n"])
 def test_broken_source_is_said_to_be(text):
     assert isinstance(parse(text), Unparsable)
