@@ -5,7 +5,9 @@ calls what their template says.
 """
 
 import ast
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -16,9 +18,36 @@ _MARKER = "the imports"
 _TARGETS = ("execute_workflow", "WorkflowMachine", "adapt_tools", "workflow_options", "load_state")
 
 
-def canonical(tree: ast.Module, roots: Sequence[tuple[str, ...]]) -> str:
-    """Return the canonical form of a module, before or after, one statement a line."""
-    names = _Names(roots)
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """What a migrated module takes from the bridge: names, and whether the module itself."""
+
+    names: frozenset[str] = frozenset()
+    module: bool = False
+
+
+def bridged_in(tree: ast.Module) -> Bridged:
+    """Return what a module after the migration takes from the bridge."""
+    bridge = shipped().bridge
+    package, _, member = bridge.rpartition(".")
+    names: set[str] = set()
+    module = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            taken = {item.name for item in node.names}
+            names |= taken if node.module == bridge else set()
+            module |= node.module == package and member in taken
+    return Bridged(frozenset(names), module)
+
+
+def canonical(
+    tree: ast.Module, roots: Sequence[tuple[str, ...]], bridged: Bridged | None = None
+) -> str:
+    """Return the canonical form of a module, before or after, one statement a line.
+
+    `bridged` is what the module after the migration takes from the bridge.
+    """
+    names = _Names(roots, bridged or Bridged())
     names.visit(tree)
     changed = _Canonical(names).visit(tree)
     return ast.unparse(ast.fix_missing_locations(changed))
@@ -27,9 +56,14 @@ def canonical(tree: ast.Module, roots: Sequence[tuple[str, ...]]) -> str:
 class _Names(ast.NodeVisitor):
     """Collects what the imports bind: local name to qualified target, and module aliases."""
 
-    def __init__(self, roots: Sequence[tuple[str, ...]]) -> None:
+    def __init__(self, roots: Sequence[tuple[str, ...]], bridged: Bridged) -> None:
         self.roots = roots
+        self.bridged = bridged
         self.mapped = shipped()
+        self.chains: set[str] = set()
+        words = "|".join(re.escape(root[-1]) for root in roots)
+        bridge = self.mapped.bridge.rpartition(".")[2]
+        self.paths = re.compile(rf"(?<![\w.])(?:\w+\.)*(?:{words}|{bridge})(?!\w)")
         self.targets: dict[str, str] = {}
         self.symbols: dict[str, Symbol] = {}
         self.modules: set[str] = set()
@@ -45,18 +79,31 @@ class _Names(ast.NodeVisitor):
 
     @override
     def visit_Import(self, node: ast.Import) -> None:
-        self.modules |= {item.asname or item.name for item in node.names if self.is_root(item.name)}
+        for item in node.names:
+            if self.is_root(item.name):
+                self._module(item.asname or item.name)
+
+    def _module(self, local: str) -> None:
+        """Note an import of the legacy module itself, by the name or path that stands for it."""
+        self.modules.add(local)
+        if self.bridged.module and "." in local:
+            self.chains.add(local)
+        elif self.bridged.module:
+            self.targets[local] = self.mapped.bridge
 
     @override
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for item in node.names:
             local = item.asname or item.name
             symbol = self.mapped.symbols.get(item.name)
-            if self.is_root(node.module or "") and symbol is not None:
+            is_bridged = item.name in self.bridged.names
+            if self.is_root(node.module or "") and symbol is not None and is_bridged:
+                self.targets[local] = f"{self.mapped.bridge}.{item.name}"
+            elif self.is_root(node.module or "") and symbol is not None:
                 self.targets[local] = self.qualified(symbol)
                 self.symbols[local] = symbol
             elif self.is_root(f"{node.module or ''}.{item.name}".lstrip(".")):
-                self.modules.add(local)
+                self._module(local)
             elif self.is_engine(node):
                 self.targets[local] = f"{node.module}.{item.name}"
 
@@ -68,6 +115,8 @@ class _Names(ast.NodeVisitor):
         """Return the legacy symbol that an expression names."""
         if isinstance(node, ast.Name):
             return self.symbols.get(node.id)
+        if self.bridged.module:
+            return None
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in self.modules:
             return self.mapped.symbols.get(node.attr)
         return None
@@ -145,6 +194,8 @@ class _Canonical(ast.NodeTransformer):
         symbol = self.names.symbol_of(node)
         if symbol is not None:
             return ast.Name(self.names.qualified(symbol), node.ctx)
+        if self.names.chains and ast.unparse(node) in self.names.chains:
+            return ast.Name(self.names.mapped.bridge, node.ctx)
         if isinstance(node.value, ast.Name):
             for found in reversed(self.results):
                 record = found.get(node.value.id)
@@ -152,6 +203,12 @@ class _Canonical(ast.NodeTransformer):
                     text = record.fields[node.attr].format(value=node.value.id)
                     return ast.parse(text, mode="eval").body
         return self.generic_visit(node)
+
+    @override
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, str):
+            node.value = self.names.paths.sub(self.names.mapped.bridge, node.value)
+        return node
 
     @override
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -170,7 +227,9 @@ class _Canonical(ast.NodeTransformer):
         values = {name: self.visit(value) for name, value in arguments.items()}
         slots = {name: f"slot_{name}" for name in values}
         targets = {name: f"target_{name}" for name in _TARGETS}
-        call = ast.parse(symbol.template.format(**slots, **targets), mode="eval").body
+        is_bare = Use.ENVIRONMENT in symbol.parameters.values() and "environment" not in values
+        template = symbol.bare_template if is_bare else symbol.template
+        call = ast.parse(template.format(**slots, **targets), mode="eval").body
         filled: ast.Call = _Fill(values, self.names.mapped.engine).visit(call)
         filled.keywords += [
             ast.keyword(name, values[name]) for name in symbol.optional if name in values

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codemods.mapping import How, Symbol
@@ -19,6 +19,8 @@ class ImportEdit:
         is_module: the alias is the legacy module itself.
         symbol: what it takes, where it is a name.
         keeps: the local name that has to stay; empty if it may change.
+        bridged: it is taken from the bridge, under its legacy name.
+        local_module: the bridge's local name, where the module itself is imported.
         targets: the engine names that stand for it in the new code.
     """
 
@@ -27,6 +29,8 @@ class ImportEdit:
     is_module: bool
     symbol: Symbol | None = None
     keeps: str = ""
+    bridged: bool = False
+    local_module: str = ""
     targets: set[str] = field(default_factory=set)
 
     @property
@@ -42,7 +46,7 @@ def edit_statement(view: ModuleView, statement: Import, items: Sequence[ImportEd
         BlockedError: nothing would take its place, or a comment in it would be lost.
     """
     listed = [_clauses(view, item) for item in items]
-    seen: set[tuple[str, str]] = set()
+    seen = set(_there_already(view, statement))
     fresh: list[list[tuple[str, str]]] = []
     for pairs in listed:
         fresh.append([pair for pair in pairs if pair not in seen])
@@ -61,9 +65,24 @@ def edit_statement(view: ModuleView, statement: Import, items: Sequence[ImportEd
         _write_anew(view, statement, items, [pair for pairs in fresh for pair in pairs])
 
 
+def _there_already(view: ModuleView, statement: Import) -> Iterator[tuple[str, str]]:
+    """Yield what earlier statements of the module's own body import, if this one is there too."""
+    if view.parents.get(statement) is not view.tree:
+        return
+    for node in view.tree.body:
+        if node is statement:
+            return
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                if alias.asname is None and len(view.bindings[alias.name]) == 1:
+                    yield node.module, alias.name
+
+
 def _clauses(view: ModuleView, item: ImportEdit) -> list[tuple[str, str]]:
     """Return module and clause (`name` or `name as local`) of each new import."""
     symbol = item.symbol
+    if item.bridged:
+        return [_bridge_clause(view, item)]
     if symbol is not None and symbol.how is not How.CALL:
         module, name = view.mapped.place(symbol.target)
         local = item.keeps or view.use(symbol.target)
@@ -76,6 +95,14 @@ def _clauses(view: ModuleView, item: ImportEdit) -> list[tuple[str, str]]:
         local = view.locals[target]
         pairs.append((module, name if local == name else f"{name} as {local}"))
     return pairs
+
+
+def _bridge_clause(view: ModuleView, item: ImportEdit) -> tuple[str, str]:
+    if not item.is_module:
+        return view.mapped.bridge, view.text(item.alias)
+    module, _, name = view.mapped.bridge.rpartition(".")
+    local = item.keeps or item.local_module
+    return module, name if local == name else f"{name} as {local}"
 
 
 def _edit_in_place(
@@ -106,6 +133,9 @@ def _write_anew(
     gone = [item.alias for item in items]
     rest = ", ".join(view.text(alias) for alias in statement.names if alias not in gone)
     lines: list[str] = []
+    is_gone = not rest and not clauses
+    if is_gone and view.source.text[view.source.line_starts[statement.lineno - 1] : start].strip():
+        raise BlockedError(statement, "nothing would stand in the place of this statement")
     if rest and isinstance(statement, ast.Import):
         lines.append(f"import {rest}")
     elif rest and isinstance(statement, ast.ImportFrom):
@@ -113,7 +143,22 @@ def _write_anew(
     for module in sorted({module for module, _ in clauses}):
         names = ", ".join(clause for other, clause in clauses if other == module)
         lines.append(f"from {module} import {names}")
+    if is_gone:
+        end = _line_end(view, end)
     first = view.source.line_starts[statement.lineno - 1]
     indent = view.source.text[first:start]
     ending = "\r\n" if "\r\n" in view.source.text else "\n"
     view.replace(start, end, (f"{ending}{indent}" if not indent.strip() else "; ").join(lines))
+
+
+def _line_end(view: ModuleView, end: int) -> int:
+    """Return where the next line begins.
+
+    Raises:
+        BlockedError: something else stands on the line.
+    """
+    text = view.source.text
+    following = text.find("\n", end) + 1 or len(text)
+    if text[end:following].strip():
+        raise BlockedError(view.tree, "a comment or statement beside an import that goes away")
+    return following

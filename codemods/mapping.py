@@ -33,11 +33,12 @@ class Use(StrEnum):
     """What becomes of an argument of a legacy call.
 
     `dropped` needs a value without effects; `none` must be absent or None; `optional` is handed on
-    if it was given.
+    if it was given; `environment` is spread over keyword arguments, of the default one if absent.
     """
 
     POSITIONAL = "positional"
     KEYWORD = "keyword"
+    ENVIRONMENT = "environment"
     OPTIONAL = "optional"
     DROPPED = "dropped"
     NONE = "none"
@@ -55,6 +56,7 @@ class Symbol:
     reason: str = ""
     note: str = ""
     template: str = ""
+    bare_template: str = ""
     method: str = ""
     result: str = ""
     awaited: bool = False
@@ -74,9 +76,13 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """All symbols, and where their successors live."""
+    """All symbols, and where their successors live.
+
+    `bridge` is the module that has every legacy name in its old shape.
+    """
 
     engine: str
+    bridge: str
     symbols: Mapping[str, Symbol]
 
     def place(self, target: str) -> tuple[str, str]:
@@ -107,7 +113,7 @@ def load(text: str) -> Mapped:
     if document.get("version") != VERSION:
         raise MappingError(f"version {document.get('version')!r}, not {VERSION}", place="version")
     symbols = {name: _symbol(name, table) for name, table in document.get("symbols", {}).items()}
-    return Mapped(document["engine"], symbols)
+    return Mapped(document["engine"], document["bridge"], symbols)
 
 
 def _symbol(name: str, table: Mapping[str, Any]) -> Symbol:

@@ -16,22 +16,34 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why a file is not rewritten: a place in it (line and column from 1), rule and reason."""
+    """Why a file is not rewritten: a place in it (line and column from 1), rule and reason.
+
+    `symbol` is what would have to be bridged to get around it; empty where nothing would help.
+    """
 
     line: int
     column: int
     rule: str
     reason: str
+    symbol: str = ""
 
 
 class BlockedError(Exception):
     """A rule cannot rewrite this node safely."""
+
+    is_final = False
 
     def __init__(self, node: ast.AST, reason: str) -> None:
         """Name the node and why."""
         super().__init__(reason)
         self.node = node
         self.reason = reason
+
+
+class FinalBlockedError(BlockedError):
+    """The use is none of the legacy interface, so the bridge would not serve it either."""
+
+    is_final = True
 
 
 @dataclass(slots=True)
@@ -102,15 +114,26 @@ class ModuleView:
     def use(self, target: str) -> str:
         """Return the local name for an engine target; an alias where its own name is taken."""
         if target not in self.locals:
-            module, name = self.mapped.place(target)
-            free = all(
-                node in self.retired or self.takes(node, module, name)
-                for node in self.bindings.get(name, ())
-            )
-            self.locals[target] = name if free else f"engine_{name}"
-            if not free and self.bindings.get(f"engine_{name}"):
-                raise BlockedError(self.tree, f"the names {name} and engine_{name} are both taken")
+            self.locals[target] = self._free(*self.mapped.place(target))
         return self.locals[target]
+
+    def use_module(self, module: str) -> str:
+        """Return the local name for a module of the engine."""
+        return self._free(*module.rsplit(".", 1))
+
+    def _free(self, module: str, name: str) -> str:
+        """Return `name`, or another one where something else has it.
+
+        Raises:
+            BlockedError: both are taken.
+        """
+        for local in (name, f"engine_{name}"):
+            if all(
+                node in self.retired or self.takes(node, module, name)
+                for node in self.bindings.get(local, ())
+            ):
+                return local
+        raise BlockedError(self.tree, f"the names {name} and engine_{name} are both taken")
 
     def takes(self, node: ast.AST, module: str, name: str) -> bool:
         """Say whether a binding is the import of `name` from `module`, under its own name."""
@@ -119,7 +142,7 @@ class ModuleView:
             isinstance(node, ast.alias)
             and isinstance(statement, ast.ImportFrom)
             and (statement.module, statement.level, node.name) == (module, 0, name)
-            and node.asname is None
+            and node.asname in {None, f"engine_{name}"}
         )
 
     def scope(self, node: ast.AST) -> ast.AST:
@@ -133,13 +156,14 @@ class ModuleView:
         """Yield the nodes below `scope`, nested functions included."""
         return (node for node in ast.walk(scope) if node is not scope)
 
-    def blocker(self, error: BlockedError, rule: str) -> Blocker:
-        """Return a refusal with its place."""
+    def blocker(self, error: BlockedError, rule: str, symbol: str = "") -> Blocker:
+        """Return a refusal with its place, and the symbol that it concerns."""
         node: Any = error.node
+        symbol = "" if error.is_final else symbol
         if not hasattr(node, "lineno"):
-            return Blocker(1, 1, rule, error.reason)
+            return Blocker(1, 1, rule, error.reason, symbol)
         start, _ = self.span(node)
-        return Blocker(*self.source.line_column(start), rule, error.reason)
+        return Blocker(*self.source.line_column(start), rule, error.reason, symbol)
 
 
 @dataclass(frozen=True, slots=True)

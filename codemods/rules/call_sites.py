@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codemods.mapping import Symbol, Use
-from codemods.module_view import BlockedError, ModuleView, Site
+from codemods.module_view import BlockedError, FinalBlockedError, ModuleView, Site
 
 Bound = Mapping[str, ast.expr]
 
@@ -43,18 +43,20 @@ def bind(call: ast.Call, parameters: Mapping[str, Use], symbol: Symbol) -> Legac
         if isinstance(argument, ast.Starred):
             raise BlockedError(argument, "*args cannot be bound to the legacy signature")
         if index >= len(positional):
-            raise BlockedError(argument, f"{symbol.name} takes {len(positional)} positional")
+            reason = f"{symbol.name} takes {len(positional)} positional"
+            raise FinalBlockedError(argument, reason)
         bound[positional[index]] = argument
     for keyword in call.keywords:
         if keyword.arg is None:
             raise BlockedError(keyword, "**kwargs cannot be bound to the legacy signature")
         if keyword.arg not in parameters or keyword.arg in bound:
-            raise BlockedError(keyword, f"{symbol.name} has no further argument {keyword.arg}")
+            reason = f"{symbol.name} has no further argument {keyword.arg}"
+            raise FinalBlockedError(keyword, reason)
         bound[keyword.arg] = keyword.value
     for name, use in parameters.items():
         if use in {Use.POSITIONAL, Use.KEYWORD} and name not in bound:
             reason = f"the argument {name} is missing, which the engine's call needs"
-            raise BlockedError(call, reason)
+            raise FinalBlockedError(call, reason)
     return LegacyCall(call, bound)
 
 
@@ -103,10 +105,20 @@ def drop_arguments(view: ModuleView, call: LegacyCall, symbol: Symbol) -> None:
 def wrap_tools(view: ModuleView, call: LegacyCall) -> None:
     """Adapt the tools and spread the environment over keyword arguments.
 
+    A call without an environment gets the options of the default one.
+
     Raises:
         BlockedError: the environment is an expression that must not be evaluated twice.
     """
-    environment = call.arguments["environment"]
+    environment = call.arguments.get("environment")
+    if environment is None:
+        tools = call.arguments["tools"]
+        start, end = view.span(tools)
+        view.insert(start, f"{view.use('adapt_tools')}(")
+        view.insert(end, ")")
+        last = max([*call.node.args, *call.node.keywords], key=view.span)
+        view.insert(view.span(last)[1], f", **{view.use('workflow_options')}()")
+        return
     if not is_pure(environment):
         reason = "the environment is needed twice: give it a name before the call"
         raise BlockedError(environment, reason)

@@ -5,9 +5,10 @@ tools are adapted, the environment becomes store, clock, catalog and recovery, a
 decides by itself (positions, segment numbers, claims) is left out. `resume=False` keeps one call
 one segment.
 
-Why it is safe: only arguments without effects are left out or written twice; a call that cannot be
-bound, a state or a trace callback, and a result that leaves the function are reported. The fields
-of the result keep their names, or are read from its error.
+Why it is safe: only arguments without effects are left out or written twice. A function that is
+handed on, `*args`, a state or a trace callback, and a result that leaves the function are bridged;
+arguments that the legacy function does not have are reported. The fields of the result keep their
+names, or are read from its error.
 """
 
 from codemods.mapping import shipped
@@ -66,8 +67,16 @@ CASES = (
         "    )\n"
         "    return (result.error.code if result.error else None), result.total_steps\n",
     ),
+    Case(
+        "without an environment",
+        "from LEGACY import execute_segment\n\n"
+        "async def run(p, t):\n    await execute_segment(p, t, execution_id='x')\n",
+        "from engine import adapt_tools, execute_workflow, workflow_options\n\n"
+        "async def run(p, t):\n    await execute_workflow("
+        "p, adapt_tools(t), execution_id='x', **workflow_options(), resume=False)\n",
+    ),
     *(
-        Case(name, text, text)
+        Case(name, text)
         for name, text in (
             (
                 "a splat",
@@ -93,10 +102,11 @@ CASES = (
                 ),
             ),
             (
-                "no environment",
+                "a result that is returned",
                 (
                     "from LEGACY import execute_segment\n\n"
-                    "async def run(p, t):\n    await execute_segment(p, t, execution_id='x')\n"
+                    "async def run(p, t, e):\n"
+                    "    return await execute_segment(p, t, execution_id='x', environment=e)\n"
                 ),
             ),
             (

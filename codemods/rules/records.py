@@ -4,7 +4,8 @@ What: `DurableExecutionResult` becomes `ExecutionResult`, `ExecutionCheckpoint` 
 `ExecutionState`, in annotations and in the second argument of `isinstance`.
 
 Why it is safe: a module that reads a field which has another name, or none, from a value that does
-not provably come from a migrated call is reported, as is one that makes such a record itself.
+not provably come from a migrated call is bridged, as is one that makes such a record itself. The
+bridge's record is an `ExecutionResult` with the further fields.
 """
 
 import ast
@@ -60,8 +61,9 @@ CASES = (
         "def f() -> list[DurableExecutionResult | None]: ...\n",
         "from engine import ExecutionResult\ndef f() -> list[ExecutionResult | None]: ...\n",
     ),
+    Case("another one's class", "x: other.ExecutionCheckpoint\n"),
     *(
-        Case(name, text, text)
+        Case(name, text)
         for name, text in (
             (
                 "a field that has gone is read",

@@ -4,7 +4,7 @@ What: id and tools stay where they stand, the tools are adapted, the environment
 clock, catalog and recovery; a claim service is left out.
 
 Why it is safe: both are coroutines of the same first arguments; what cannot be bound, or whose
-result leaves the function, is reported.
+result leaves the function, is bridged.
 """
 
 from codemods.mapping import shipped
@@ -36,8 +36,9 @@ CASES = (
         "    await WorkflowMachine.resume("
         "x, adapt_tools(tools, env), **workflow_options(env))\n",
     ),
+    Case("another one's method", "x.resume_from_checkpoint()\n"),
     *(
-        Case(name, text, text)
+        Case(name, text)
         for name, text in (
             (
                 "a trace callback",

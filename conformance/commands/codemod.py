@@ -12,7 +12,8 @@ import click
 
 from codemods.discovery import project_root
 from codemods.errors import CodemodError
-from codemods.migration import Migration, Outcome, found_by, plan_migration
+from codemods.migration import Migration, Outcome, found_by
+from codemods.migration_plan import plan_migration
 from codemods.occurrence import Scope, Status
 from codemods.settings import ScanSettings
 from codemods.verification import LEVELS, Proof, verify

@@ -9,7 +9,7 @@ import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from chaos.virtual_time import VirtualClock, run_virtual
-from codemods.migration import plan_migration
+from codemods.migration_plan import plan_migration
 from codemods.rules import RULES
 from codemods.scanner import scan
 from codemods.verification import Proof

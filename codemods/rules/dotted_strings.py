@@ -1,0 +1,108 @@
+"""Dotted strings in Python code name the bridge module, where something says that they are paths.
+
+What: a string that is one whole path to the legacy module or a name in it, as the value of a known
+key: a keyword argument, an entry of a mapping, a variable, an attribute, a parameter's default, or
+the default in `get(key, default)`. `codemods.known_keys` has the known keys; `string_keys` in
+`[tool.planproof.codemod]` adds to them, callees as well.
+
+Why it is safe: a value below such a key is imported by whatever reads it, and the bridge has every
+name in the same shape. Everywhere else a string may be data (a stored name, a message on the wire,
+a logger), which must not change; it is reported with what to add to `string_keys` if it is a path.
+"""
+
+from codemods.known_keys import is_known, is_logger, takes_bare_modules
+from codemods.migration_settings import MigrationSettings
+from codemods.occurrence import Kind
+from codemods.python_strings import Use, string_and_use
+from codemods.rules.text_rule import TextCase, TextRule
+from codemods.text_passage import Passage, RefusedError, TextEdit
+
+# `module=` of these is a pattern of the modules that warn.
+_WARNING_FILTERS = frozenset({"filterwarnings", "simplefilter"})
+
+
+def migrate(passage: Passage) -> TextEdit:
+    """Rewrite one string."""
+    literal, use = string_and_use(passage)
+    if passage.item.kind is Kind.EMBEDDED_CODE:
+        raise RefusedError("a program in a string")
+    _demand_path(passage, use)
+    return passage.rewrite(literal.start, literal.end)
+
+
+def _demand_path(passage: Passage, use: Use) -> None:
+    extra = passage.options.string_keys
+    callee = use.callee[-1] if use.callee else ""
+    key = use.keys[0] if use.keys else ""
+    if is_logger(key) or is_logger(callee):
+        raise RefusedError("the name of a logger, which dashboards depend on")
+    if callee in _WARNING_FILTERS:
+        raise RefusedError("a pattern of the modules that warn")
+    if use.is_key:
+        raise RefusedError("a key of a mapping, which is data")
+    # `patch.dict("module.TABLE", ...)` imports its first argument.
+    if (callee in extra or use.callee[-2:] == ("patch", "dict")) and use.index == 0:
+        return
+    if key and is_known(key, extra):
+        if passage.path.names or passage.path.package or takes_bare_modules(key, extra):
+            return
+        raise RefusedError(f"a single word below {key!r} may be a label: {_advice(key)}")
+    named = key or callee
+    if not named:
+        raise RefusedError("nothing says that this is an import path: there is no key to go by")
+    raise RefusedError(f"nothing says that this is an import path: {_advice(named)}")
+
+
+def _advice(key: str) -> str:
+    return f"if it is, add {key!r} to string_keys in [tool.planproof.codemod]"
+
+
+_RUN = "LEGACY.execute_segment"
+_NEW = "engine.segment_api.execute_segment"
+CASES = (
+    TextCase(
+        "a variable, a keyword, a mapping and a default",
+        "settings.py",
+        f"EXECUTOR_CLASS = '{_RUN}'\nQUEUES = {{'a': {{'handler': 'acme.LEGACY:execute_segment'}}}}\n"
+        f"x = make(factory=[\"{_RUN}\"])\ny = os.environ.get('HANDLER', '{_RUN}')\n"
+        f"def f(task='{_RUN}', *, module: str = 'LEGACY'): ...\nz.callable = '{_RUN}'\n"
+        f"CONFIG['entry_point'] = '{_RUN}'\n",
+        f"EXECUTOR_CLASS = '{_NEW}'\n"
+        f"QUEUES = {{'a': {{'handler': 'engine.segment_api:execute_segment'}}}}\n"
+        f"x = make(factory=[\"{_NEW}\"])\ny = os.environ.get('HANDLER', '{_NEW}')\n"
+        f"def f(task='{_NEW}', *, module: str = 'engine.segment_api'): ...\nz.callable = '{_NEW}'\n"
+        f"CONFIG['entry_point'] = '{_NEW}'\n",
+    ),
+    TextCase(
+        "a table that is patched",
+        "test_a.py",
+        "patch.dict('LEGACY.LEGAL_TRANSITIONS', {})\n",
+        "patch.dict('engine.segment_api.LEGAL_TRANSITIONS', {})\n",
+    ),
+    TextCase(
+        "names of the project's own",
+        "a.py",
+        f"register('{_RUN}')\nNAMES = ['LEGACY']\n",
+        f"register('{_NEW}')\nNAMES = ['engine.segment_api']\n",
+        MigrationSettings(string_keys=("register", "NAMES")),
+    ),
+    TextCase.noop("a logger", "a.py", "log = logging.getLogger('LEGACY')\nlogger = 'LEGACY'\n"),
+    TextCase.noop("a label", "a.py", "ENGINE = 'LEGACY'\n"),
+    TextCase.noop("an unknown key", "a.py", f"TITLE = '{_RUN}'\nf('{_RUN}')\n"),
+    TextCase.noop("a comparison", "a.py", f"if x == '{_RUN}': pass\n"),
+    TextCase.noop("a key of data", "a.py", f"STATS = {{'{_RUN}': 1}}\n"),
+    TextCase.noop("a name without a successor", "a.py", "HANDLER = 'LEGACY.worker.main'\n"),
+    TextCase.noop("a program", "a.py", "exec('import LEGACY')\n"),
+    TextCase.noop("a piece", "a.py", "HANDLER = 'LEGACY.' + name\n"),
+    TextCase.noop(
+        "a filter of warnings", "a.py", "warnings.filterwarnings('ignore', module='LEGACY')\n"
+    ),
+)
+RULE = TextRule(
+    "CM203",
+    "Dotted strings",
+    __doc__ or "",
+    frozenset({Kind.STRING, Kind.EMBEDDED_CODE}),
+    CASES,
+    migrate,
+)
