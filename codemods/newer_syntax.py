@@ -59,7 +59,8 @@ def replaced(text: str, place: Place) -> str | None:
 
 def _exceptions(text: str, start: int, end: int) -> str | None:
     joined = joined_exceptions(text[start:end])
-    if joined is None or not _AFTER_EXCEPTIONS.match(text, end):
+    # With a name, `except A, B as c:`, every version wants the brackets.
+    if joined is None or " as " in joined or not _AFTER_EXCEPTIONS.match(text, end):
         return None
     return f"{text[:start]}{joined}{text[end:]}"
 

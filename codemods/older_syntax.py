@@ -115,8 +115,7 @@ def blank_brackets(old: str) -> str:
 
 
 def _bare_exceptions(node: Any, old: str) -> str | None:
-    # `except A, B as c:` needs brackets in every version.
-    if type(node.type).__name__ != "Tuple" or node.type.lpar or node.name is not None:
+    if type(node.type).__name__ != "Tuple" or node.type.lpar:
         return None
     return joined_exceptions(old) or f"0{_blank(old[1:])}"
 
