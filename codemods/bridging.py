@@ -5,7 +5,7 @@ name is handed on, looked up in text, or used in a way that no rule can follow.
 """
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codemods.import_edits import ImportEdit
@@ -145,6 +145,7 @@ def module_names(tree: ast.Module) -> Iterator[str]:
                     yield item.value
 
 
-def reason_for(symbols: Collection[str]) -> str:
-    """Return why symbols are bridged that nothing in their own module forbids to rewrite."""
-    return f"{', '.join(sorted(symbols))}: replaced by tests or looked up by name in the project"
+def pinned_note(symbol: str) -> str:
+    """Return why a symbol is bridged although its own module would not need it."""
+    named = "the module" if symbol == EVERYTHING else symbol
+    return f"{named}: replaced or looked up by its name elsewhere in the project"

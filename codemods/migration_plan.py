@@ -38,6 +38,8 @@ _SUFFIXES = (".py", ".pyi", ".pyw")
 _BY_HAND = "no rule rewrites this form: change it by hand"
 _WRITABLE = 0o222
 _WORD = re.compile(r"\w+")
+# `sys.modules`, however it is reached: what is put there takes the whole module's place.
+_MODULES = "modules"
 
 
 @dataclass(slots=True)
@@ -80,8 +82,8 @@ class _Run:
             pending = [shown for shown in chosen if self._is_concerned(shown, new)]
 
     def _is_concerned(self, shown: str, symbols: Collection[str]) -> bool:
-        uses = self.plans[shown].uses if shown in self.plans else frozenset()
-        return bool(symbols) and bool(uses) and (EVERYTHING in uses or not uses.isdisjoint(symbols))
+        plan = self.plans.get(shown)
+        return plan is not None and any(_uses(plan, symbol) for symbol in symbols)
 
     def plan_file(self, shown: str) -> None:
         """Plan one file that imports a legacy module directly."""
@@ -188,9 +190,7 @@ class _Run:
             }
             groups.join([shown, *sources])
         for symbol, places in self.pins.items():
-            users = [
-                shown for shown, plan in self.plans.items() if {symbol, EVERYTHING} & plan.uses
-            ]
+            users = [shown for shown, plan in self.plans.items() if _uses(plan, symbol)]
             groups.join([*places, *users])
         ordered = sorted(self.changes)
         numbers = groups.numbers(ordered)
@@ -198,15 +198,23 @@ class _Run:
             yield replace(self.changes[shown], group=numbers[shown])
 
 
+def _uses(plan: ModulePlan, symbol: str) -> bool:
+    is_all = EVERYTHING in plan.uses or symbol == EVERYTHING
+    return symbol in plan.uses or (is_all and bool(plan.uses))
+
+
 def _symbols_of(item: Occurrence) -> Iterator[str]:
     """Yield what a patch or a look-up replaces; everything where that is not said."""
     known = shipped().symbols
     name = item.target.rpartition(".")[2]
-    if name in known:
+    if item.kind is Kind.MODULE_LOOKUP:
+        if _MODULES in item.text:
+            yield EVERYTHING
+    elif name in known:
         yield name
-        return
-    named = [word for word in _WORD.findall(item.text) if word in known]
-    yield from named if named and item.kind is Kind.PATCH_TARGET else known
+    else:
+        named = [word for word in _WORD.findall(item.text) if word in known]
+        yield from named or [EVERYTHING]
 
 
 def _is_import(item: Occurrence) -> bool:

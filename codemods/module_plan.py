@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from codemods.bridging import EVERYTHING, Bridging, reason_for
+from codemods.bridging import EVERYTHING, Bridging, pinned_note
 from codemods.mapping import Mapped, shipped
 from codemods.module_view import Blocker, ModuleView
 from codemods.planner import IMPORT_RULE, ModulePlan, Planner
@@ -45,7 +45,8 @@ def plan_module(
         wanted: line and column of the words in legacy imports; None: every import of a root.
         named: line and column of the words in string annotations and type comments.
         kept: names that other modules take from this one, so they must stay.
-        pinned: symbols that have to be bridged, because tests replace them by name.
+        pinned: symbols that have to be bridged (`EVERYTHING`: all), because tests replace them by
+            name.
         keeps_locals: every local name stays.
         mapped: the mapping; the shipped one if None.
         bridge: False: what no rule can rewrite is reported.
@@ -65,7 +66,7 @@ def plan_module(
         named_in_text=frozenset(source.line_starts[a - 1] + b - 1 for a, b in named),
     )
     if pinned and bridge:
-        bridging.notes.update(dict.fromkeys(pinned, reason_for(pinned)))
+        bridging.notes.update({symbol: pinned_note(symbol) for symbol in pinned})
     if parsed.text != text:
         bridging.keeps_locals = True
         bridging.symbols.add(EVERYTHING)

@@ -125,10 +125,8 @@ class Planner:
     def _notes(self) -> Iterator[str]:
         if not any(item.bridged for item in self.imports):
             return
-        used = {item.symbol.name for item in self.imports if item.bridged and item.symbol}
-        whole = any(item.bridged and item.symbol is None for item in self.imports)
         for symbol, note in sorted(self.bridging.notes.items()):
-            if whole or symbol in used or symbol == EVERYTHING:
+            if symbol in {EVERYTHING, MODULE} or symbol in self.uses:
                 yield note.removeprefix(f"{EVERYTHING}: ")
 
     def _share_targets(self) -> None:
