@@ -1,8 +1,9 @@
 """Ready steps carried out at once: intents durable before, results durable after."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.checkpointer import Checkpointer
 from engine.events import Event, EventName
@@ -126,14 +127,25 @@ class BatchRunner:
 
     async def _run_step(self, index: int, intent: StepState, until_ms: float | None) -> StepState:
         step, progress = self._progress.step(index), self._progress
+
+        async def record(state: StepState) -> None:
+            await self._record_rescue(index, state)
+
         if self._slots is None:
             return await self._runner.run(
-                step, intent, progress.outputs, progress.position, until_ms=until_ms
+                step, intent, progress.outputs, progress.position, record, until_ms=until_ms
             )
         async with self._slots:
             return await self._runner.run(
-                step, intent, progress.outputs, progress.position, until_ms=until_ms
+                step, intent, progress.outputs, progress.position, record, until_ms=until_ms
             )
+
+    async def _record_rescue(self, index: int, state: StepState) -> None:
+        """Make the call that is to rescue a step durable before it is made."""
+        rescue = state.rescue
+        detail = None if rescue is None else rescue.model_dump(include={"tool_name", "alternative"})
+        event = self._event(EventName.STEP_RESCUE_STARTED, index, detail)
+        await self._checkpointer.commit(steps={index: state}, events=[event])
 
     def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
         return Changes(
@@ -141,6 +153,6 @@ class BatchRunner:
             events=[result_event(self._checkpointer, index, finals[index]) for index in indexes],
         )
 
-    def _event(self, name: EventName, index: int) -> Event:
+    def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
         step_id = self._progress.step(index).id
-        return self._checkpointer.event(name, step_id=step_id, step_index=index)
+        return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)

@@ -1,5 +1,6 @@
 """The holder of a lease: every durable write of one running execution goes through it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,6 +37,7 @@ class Checkpointer:
         self._lease_ms = lease_ms
         self._held_until_ms = clock.monotonic_ms() + lease_ms
         self._listeners = listeners
+        self._turn = asyncio.Lock()
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
         self.segment_number = claimed.state.segment_number + 1
@@ -56,16 +58,21 @@ class Checkpointer:
             engine.errors.StoreUnavailableError: whether it was applied is not known.
             engine.errors.LeaseLostError: another process took over; nothing was written.
         """
-        transition = Transition(
-            operation_id=self._ids.new_id(),
-            lease_ms=self._lease_ms,
-            head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
-            steps=steps or {},
-            events=events,
-            due=due,
-            release=release,
-            expire_s=expire_s,
-        )
+        async with self._turn:  # each write names the version that the one before it made
+            await self._commit(
+                Transition(
+                    operation_id=self._ids.new_id(),
+                    lease_ms=self._lease_ms,
+                    head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
+                    steps=steps or {},
+                    events=events,
+                    due=due,
+                    release=release,
+                    expire_s=expire_s,
+                )
+            )
+
+    async def _commit(self, transition: Transition) -> None:
         asked_ms = self._clock.monotonic_ms()
         try:
             applied = await self._store.apply(self._lease, transition)
@@ -78,7 +85,7 @@ class Checkpointer:
         self._lease = applied.lease
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
-        for event in events:
+        for event in transition.events:
             self._tell(event)
 
     async def commit_steps(self, states: Mapping[int, StepState], /) -> None:

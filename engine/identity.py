@@ -45,10 +45,14 @@ class SeededIdSource:
         return self._random.random()
 
 
-def idempotency_key(execution_id: str, step_id: str, iteration: int = 0) -> str:
+def idempotency_key(
+    execution_id: str, step_id: str, iteration: int = 0, *, alternative: int = 0
+) -> str:
     """Return the key under which a callee deduplicates this step's effect.
 
-    A pure function of execution, step and iteration, never of the attempt: every attempt at the
-    same work carries the same key.
+    A pure function of execution, step, iteration and the ordinal of an alternative call (0: the
+    step's own), never of the attempt: every attempt at the same work carries the same key. Ids of
+    steps hold neither colons nor dots, so that no two pieces of work share a key.
     """
-    return f"{execution_id}:{step_id}:{iteration}"
+    work = f"{iteration}.{alternative}" if alternative else str(iteration)
+    return f"{execution_id}:{step_id}:{work}"

@@ -78,7 +78,9 @@ class Rollback:
             if attempt:
                 await self._clock.sleep_ms(pause_ms)
                 pause_ms *= 2
-            answer = await self._runner.call_compensation(state.id, state.compensation, attempt + 1)
+            answer = await self._runner.calls.call_compensation(
+                state.id, state.compensation, attempt + 1
+            )
             if answer.result.success:
                 return state.model_copy(
                     update={"compensation_status": CompensationStatus.COMPENSATED}

@@ -29,9 +29,10 @@ from engine.saga import compensated, uncompensated
 from engine.segment import Segment, SegmentControl
 from engine.settings import WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus, is_terminal
-from engine.step_runner import StepRunner, Toolbox
+from engine.step_runner import StepRunner
 from engine.store import Beginning, Claimed, DueAt, Store
 from engine.store_url import open_store
+from engine.toolbox import Toolbox
 from engine.tools import ParameterValidator, ToolCatalog, ToolExecutor
 from engine.types.execution import (
     ErrorInfo,
@@ -304,9 +305,7 @@ class WorkflowMachine:
         )
         segment.open(created=claimed.created)
         if not claimed.created:
-            segment.settle(
-                await reconcile(self.execution_id, segment.progress, self._toolbox, runner)
-            )
+            segment.settle(await reconcile(segment.progress, self._toolbox, runner.calls))
         return segment
 
 

@@ -24,6 +24,24 @@ class ErrorInfo(ExecutionRecord):
     message: StorableText
 
 
+class RescueCall(ExecutionRecord):
+    """The call that a failed step is being rescued by: durable before it is made.
+
+    Attributes:
+        tool_name: what is called; with `parameters` it may differ from the step's own call.
+        alternative: ordinal of the call among the step's; part of its idempotency key. The
+            step's own call is 0, and a call that says the same as the one before shares its key.
+        recovered: the error recovery has suggested a call; it is asked once.
+        uses: how often each failover rule, by its position, has been applied to the step.
+    """
+
+    tool_name: str
+    parameters: dict[str, Any]
+    alternative: int = 0
+    recovered: bool = False
+    uses: dict[int, int] = {}
+
+
 class StepState(ExecutionRecord):
     """What is durable of one step. Times are epoch milliseconds, durations milliseconds.
 
@@ -34,6 +52,7 @@ class StepState(ExecutionRecord):
             sends the same ones.
         retry_at_ms: not to be called again before this.
         confirmed: a person has approved it.
+        rescue: the step's own call has failed for good, and this one is made in its place.
     """
 
     id: str
@@ -48,6 +67,7 @@ class StepState(ExecutionRecord):
     latency_ms: int | None = None
     retry_at_ms: int | None = None
     confirmed: bool = False
+    rescue: RescueCall | None = None
     compensation: Compensation | None = None
     compensation_status: CompensationStatus | None = None
     compensation_error: str | None = None

@@ -12,7 +12,16 @@ from conformance.differential import Options, examine_once, settle
 from conformance.ledger import read_ledger
 from conformance.scenario import read_corpus
 from conformance.verdict import Verdict
-from engine import decision, redis_store, saga, segment, settings, step_runner
+from engine import (
+    decision,
+    parameters,
+    redis_store,
+    saga,
+    segment,
+    settings,
+    step_calls,
+    step_runner,
+)
 from engine.settings import WorkflowSettings
 
 CORPUS = read_corpus([Path(conformance.__file__).parent / "scenarios"])
@@ -43,12 +52,12 @@ def _settings(**changes):
 
 
 BUGS = {
-    "aliases are forgotten": _set(step_runner, "apply_aliases", lambda given, _: dict(given)),
+    "aliases are forgotten": _set(step_calls, "apply_aliases", lambda given, _: dict(given)),
     "references stay text": _set(
-        step_runner, "resolve_step_parameters", lambda given, *_, **__: dict(given)
+        step_calls, "resolve_step_parameters", lambda given, *_, **__: dict(given)
     ),
     "booking fields are not asked for": _set(
-        step_runner.RequiredParameters, "missing", lambda *_: []
+        parameters.RequiredParameters, "missing", lambda *_: []
     ),
     "a call is aborted a millisecond early": _settings(step_abort_ms=8_499),
     "undoing is tried once": _settings(compensation_attempts=1),

@@ -11,7 +11,7 @@ from engine import codec
 from engine.errors import CheckpointCorruptError, UnknownVersionError
 from engine.plan import Compensation, Plan
 from engine.states import CompensationStatus, ExecutionStatus, StepStatus
-from engine.types.execution import ErrorInfo, PendingConfirmation, StepState
+from engine.types.execution import ErrorInfo, PendingConfirmation, RescueCall, StepState
 from tests.engine.lab import plan_of, step
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -36,6 +36,15 @@ STATES = st.builds(
     latency_ms=MAYBE_MS,
     retry_at_ms=MAYBE_MS,
     confirmed=st.booleans(),
+    rescue=st.none()
+    | st.builds(
+        RescueCall,
+        tool_name=TEXT,
+        parameters=OBJECT,
+        alternative=st.integers(0, 9),
+        recovered=st.booleans(),
+        uses=st.dictionaries(st.integers(0, 9), st.integers(1, 9), max_size=3),
+    ),
     compensation=st.none()
     | st.builds(Compensation, tool_name=TEXT.filter(bool), parameters=OBJECT),
     compensation_status=st.none() | st.sampled_from(CompensationStatus),

@@ -8,12 +8,21 @@ from typing import Any
 
 import pytest
 
-from engine import ExecutionStatus, ToolResult
+from engine import (
+    AlternativeParameters,
+    AlternativeTool,
+    EffectSemantics,
+    ExecutionStatus,
+    FailoverPolicy,
+    FailoverRule,
+    RetryAfter,
+    ToolResult,
+)
 from engine.errors import ExecutionNotFoundError
 from engine.plan import Plan
 from engine.settings import WorkflowSettings
 from engine.types.execution import ExecutionState
-from tests.engine.lab import WORKER, Killed, Lab, Script, balance, chain, plan_of, step
+from tests.engine.lab import WORKER, Killed, Lab, Script, balance, chain, plan_of, step, undo
 
 SERVERLESS = WorkflowSettings()
 
@@ -35,14 +44,31 @@ SAGA = plan_of(
     step("fails", "left"),
     step("slow", "left", compensation={"tool_name": "undo"}),
 )
-PLANS = {"chain": chain(4), "diamond": DIAMOND, "saga": SAGA, "long": chain(5)}
+RESCUED = plan_of(booked("top"), step("first", "top"), step("fails", "first"))
+PLANS = {
+    "chain": chain(4),
+    "diamond": DIAMOND,
+    "saga": SAGA,
+    "long": chain(5),
+    "rescued": RESCUED,
+}
 SETTINGS = {"long": SERVERLESS}
+FAILOVER = FailoverPolicy(
+    (
+        FailoverRule(AlternativeParameters({"x": 1}), tool="first"),
+        FailoverRule(AlternativeTool("second"), tool="first"),
+        FailoverRule(RetryAfter(5), tool="second"),
+    )
+)
+OPTIONS: dict[str, dict[str, Any]] = {"rescued": {"failover": FAILOVER}}
 
 
 def new_lab(name: str) -> Lab:
     lab = Lab()
     lab.tools.scripts["fails"] = Script([ToolResult.failed("no luck")])
     lab.tools.scripts["slow"] = Script(latency_ms=40)
+    lab.tools.scripts["first"] = Script([ToolResult.failed("status 503")])
+    lab.tools.define("second", EffectSemantics.KEYED, compensation=lambda *_: undo("unsecond"))
     if name == "long":
         lab.tools.scripts["work"] = Script(latency_ms=2_500)
     return lab
@@ -68,14 +94,17 @@ def final(state: ExecutionState) -> tuple[Any, ...]:
     )
 
 
-async def undisturbed(lab: Lab, plan: Plan, settings: WorkflowSettings) -> tuple[Any, ...]:
-    await lab.finish(plan, settings=settings)
+async def undisturbed(
+    lab: Lab, plan: Plan, settings: WorkflowSettings, **options: Any
+) -> tuple[Any, ...]:
+    await lab.finish(plan, settings=settings, **options)
     return final(await lab.machine().get_state())
 
 
 def run(name: str, die: dict[str, int] | None) -> tuple[tuple[Any, ...], int, dict[str, int], bool]:
     """Return the final state, the commands of the first process, the effects left, and if it died."""
     lab, plan, settings = new_lab(name), PLANS[name], SETTINGS.get(name, WORKER)
+    options = OPTIONS.get(name, {})
 
     async def main() -> tuple[tuple[Any, ...], int, bool]:
         client = lab.client()
@@ -83,7 +112,7 @@ def run(name: str, die: dict[str, int] | None) -> tuple[tuple[Any, ...], int, di
             setattr(client, field, number)
         died = False
         try:
-            await lab.machine(plan, client=client, settings=settings).execute()
+            await lab.machine(plan, client=client, settings=settings, **options).execute()
         except BaseException as error:
             died = bool(_killed(error))
             if not died:
@@ -91,7 +120,7 @@ def run(name: str, die: dict[str, int] | None) -> tuple[tuple[Any, ...], int, di
         commands = len(client.commands)
         await lab.clock.sleep_ms(settings.lease_ms)
         # The caller does not know whether the execution was begun: it asks with its plan again.
-        state = await undisturbed(lab, plan, settings)
+        state = await undisturbed(lab, plan, settings, **options)
         try:
             due = await lab.store().due(lab.clock.now_ms() * 2, 10)
         except ExecutionNotFoundError:

@@ -345,10 +345,6 @@ def test_a_store_that_fails_in_a_rollback_stops_it_and_a_resume_finishes() -> No
     assert lab.run(main).compensated_steps == ("a", "b")
 
 
-@pytest.mark.xfail(
-    reason="only the call of the step's own tool is durable before it is made; see the README",
-    strict=True,
-)
 def test_a_saga_of_a_crashed_failover_does_not_leave_two_effects() -> None:
     """The alternative that was under way at the crash is what a resume must ask or repeat."""
     from engine import AlternativeTool, FailoverPolicy, FailoverRule

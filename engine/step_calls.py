@@ -1,0 +1,202 @@
+"""The calls of steps: parameters checked, one call made, what it answered turned into a state."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from engine.clock import Clock
+from engine.errors import UnresolvableReferenceError
+from engine.identity import idempotency_key
+from engine.invocation import Answer, invoke
+from engine.json_form import durable_form
+from engine.limits import DEFAULT_TIMEOUT_MS
+from engine.parameters import apply_aliases, describe_faults
+from engine.plan import Compensation, Step
+from engine.settings import WorkflowSettings
+from engine.states import StepStatus
+from engine.toolbox import Toolbox
+from engine.tools import EffectSemantics, ToolCall, ToolResult
+from engine.types.execution import ErrorInfo, RescueCall, StepState
+from engine.utils.execution_utils import resolve_step_parameters
+
+
+def next_call(step: Step, state: StepState) -> RescueCall:
+    """Return the call that a step stands before: the one that rescues it, else its own."""
+    if state.rescue is not None:
+        return state.rescue
+    return RescueCall(tool_name=step.tool_name, parameters=state.input or {})
+
+
+class StepCalls:
+    """Makes the calls of one execution's steps. Writes nothing: states go in and come out."""
+
+    def __init__(
+        self, execution_id: str, toolbox: Toolbox, *, clock: Clock, settings: WorkflowSettings
+    ) -> None:
+        """Call the tools in `toolbox` for `execution_id`."""
+        self._execution_id = execution_id
+        self._toolbox = toolbox
+        self._clock = clock
+        self._settings = settings
+
+    def prepare(
+        self,
+        tool_name: str,
+        given: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        known: Mapping[str, int],
+    ) -> dict[str, Any] | ErrorInfo:
+        """Resolve, alias and check parameters."""
+        try:
+            parameters = resolve_step_parameters(
+                given, outputs, references=self._settings.references, known_steps=known
+            )
+        except UnresolvableReferenceError as error:
+            return ErrorInfo(code=error.code, message=error.message)
+        definition = self._toolbox.definition(tool_name)
+        if definition is not None:
+            parameters = apply_aliases(parameters, definition.aliases)
+        fault = self.fault(tool_name, parameters)
+        return parameters if fault is None else fault
+
+    def fault(self, tool_name: str, parameters: Mapping[str, Any]) -> ErrorInfo | None:
+        """Return why a call must not be made, or None."""
+        if self._toolbox.validator is not None:
+            try:
+                faults = self._toolbox.validator.validate(tool_name, parameters)
+            except Exception as error:  # noqa: BLE001 - as if the tool had raised it
+                return ErrorInfo(code="STEP_EXECUTION_FAILED", message=str(error))
+            if faults:
+                return ErrorInfo(code="VALIDATION_FAILED", message=describe_faults(faults))
+        for rule in self._toolbox.required:
+            missing = rule.missing(tool_name, parameters)
+            if missing:
+                message = f"{rule.message}: {', '.join(missing)}"
+                return ErrorInfo(code="VALIDATION_FAILED", message=message)
+        limit = self._toolbox.safety.parameter_fault(tool_name, parameters)
+        if limit is not None:
+            return ErrorInfo(code="SAFETY_VIOLATION", message=limit)
+        return None
+
+    async def call(self, step: Step, state: StepState) -> Answer:
+        """Make the call that the step stands before."""
+        chosen = next_call(step, state)
+        call = ToolCall(
+            execution_id=self._execution_id,
+            step_id=step.id,
+            tool_name=chosen.tool_name,
+            parameters=deepcopy(chosen.parameters),
+            timeout_ms=step.timeout_ms,
+            idempotency_key=self.key(step.id, chosen),
+            attempt=state.attempts,
+        )
+        return await self._answer(call, self._abort_ms(step, state.rescue))
+
+    def key(self, step_id: str, chosen: RescueCall) -> str:
+        """Return the idempotency key of a call."""
+        return idempotency_key(self._execution_id, step_id, alternative=chosen.alternative)
+
+    async def call_compensation(
+        self, step_id: str, compensation: Compensation, attempt: int
+    ) -> Answer:
+        """Call an undoing tool once; its key is the step's own, marked as compensation."""
+        key = idempotency_key(self._execution_id, step_id) + ":compensation"
+        call = ToolCall(
+            execution_id=self._execution_id,
+            step_id=step_id,
+            tool_name=compensation.tool_name,
+            parameters=deepcopy(compensation.parameters),
+            timeout_ms=self._settings.step_abort_ms or DEFAULT_TIMEOUT_MS,
+            idempotency_key=key,
+            attempt=attempt,
+        )
+        return await self._answer(call, self._settings.step_abort_ms)
+
+    def settled(self, step: Step, state: StepState, answer: Answer) -> StepState | None:
+        """Return the state in which an answer leaves the step; None: failed, and may be retried.
+
+        A call that must not be made twice and of which nobody can tell whether it had an effect
+        leaves the step in doubt.
+        """
+        if answer.result.success:
+            return self.completed(step, state, answer)
+        effects = self._toolbox.effects(answer.tool_name)
+        if answer.unknown and effects is EffectSemantics.AT_MOST_ONCE:
+            doubt = {"status": StepStatus.IN_DOUBT, "error": answer.error()}
+            return state.model_copy(update=doubt)
+        return None
+
+    def found(self, step: Step, state: StepState, result: ToolResult) -> StepState:
+        """Return the state of a step whose effect a lookup has found."""
+        tool_name = next_call(step, state).tool_name
+        return self.completed(step, state, Answer(result, tool_name=tool_name))
+
+    def completed(self, step: Step, state: StepState, answer: Answer) -> StepState:
+        """Return the state after a success, with how to undo it."""
+        result = answer.result
+        try:
+            output = durable_form(result.output)
+        except ValueError as error:
+            message = f"the tool's output is no JSON value: {str(error).splitlines()[0]}"
+            return self.failed(state, ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message))
+        try:
+            compensation = self._compensation(step, state, answer)
+        except Exception as error:  # noqa: BLE001 - code of the tool's owner; see the message
+            message = f"the step ran, but its compensation cannot be built: {error!r}"
+            return self.failed(state, ErrorInfo(code="STEP_EXECUTION_FAILED", message=message))
+        now_ms = self._clock.now_ms()
+        return state.model_copy(
+            update={
+                "status": StepStatus.COMPLETED,
+                "output": output,
+                "has_output": result.has_output,
+                "input": None,
+                "rescue": None,
+                "error": None,
+                "completed_at_ms": now_ms,
+                "latency_ms": now_ms - (state.started_at_ms or now_ms),
+                "compensation": compensation,
+            }
+        )
+
+    def failed(self, state: StepState, error: ErrorInfo) -> StepState:
+        """Return the state after the last failure."""
+        now_ms = self._clock.now_ms()
+        return state.model_copy(
+            update={
+                "status": StepStatus.FAILED,
+                "error": error,
+                "completed_at_ms": now_ms,
+                "latency_ms": now_ms - (state.started_at_ms or now_ms),
+            }
+        )
+
+    def deferred(self, state: StepState, pause_ms: int) -> StepState:
+        """Return the state of a step whose next call is due only in another segment."""
+        retry_at_ms = self._clock.now_ms() + pause_ms
+        return state.model_copy(update={"status": StepStatus.PENDING, "retry_at_ms": retry_at_ms})
+
+    def _compensation(self, step: Step, state: StepState, answer: Answer) -> Compensation | None:
+        """Return how to undo the call: by its result, else its definition, else the plan."""
+        if answer.result.compensation is not None:
+            return answer.result.compensation
+        definition = self._toolbox.definition(answer.tool_name)
+        if definition is not None and definition.compensation is not None:
+            sent = next_call(step, state).parameters
+            return definition.compensation(sent, answer.result.output)
+        if step.compensation is None:
+            return None
+        outputs = {step.id: answer.result.output}
+        resolved = resolve_step_parameters(step.compensation.parameters, outputs)
+        return Compensation(tool_name=step.compensation.tool_name, parameters=resolved)
+
+    def _abort_ms(self, step: Step, rescue: RescueCall | None) -> int | None:
+        if rescue is not None and not rescue.uses:  # asked for by the error recovery
+            return self._settings.recovery_abort_ms
+        bounds = [self._settings.step_abort_ms]
+        if self._settings.enforce_step_timeouts:
+            bounds.append(step.timeout_ms)
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    async def _answer(self, call: ToolCall, abort_ms: int | None) -> Answer:
+        return await invoke(self._toolbox.tools, call, clock=self._clock, abort_ms=abort_ms)
