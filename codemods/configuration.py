@@ -72,6 +72,11 @@ def extract_configuration(source: Source, words: Sequence[Word], name: str) -> F
     return Facts(references=tuple(references), claims=claims)
 
 
+def section_at(source: Source, offset: int, name: str) -> str:
+    """Return the header above an offset of a sectioned file called `name`, "" if there is none."""
+    return _sections(source, name).at(offset)
+
+
 def _sections(source: Source, name: str) -> _Sections:
     if not name.endswith(_SECTIONED):
         return _Sections((), ())

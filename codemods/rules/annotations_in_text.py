@@ -68,7 +68,8 @@ CASES = (
     TextCase(
         "string annotations and type comments",
         "a.py",
-        _HEAD + "def f(x: 'LEGACY.ToolExecutor', y: \"list[legacy.LEGACY.ParameterError] | None\"):\n"
+        _HEAD
+        + "def f(x: 'LEGACY.ToolExecutor', y: \"list[legacy.LEGACY.ParameterError] | None\"):\n"
         "    z = y  # type: dict[str, LEGACY.ParameterError]\n"
         "    return cast('LEGACY.ToolExecutor', x)\n",
         _HEAD
@@ -76,9 +77,7 @@ CASES = (
         "    z = y  # type: dict[str, engine.segment_api.ParameterError]\n"
         "    return cast('engine.segment_api.ToolExecutor', x)\n",
     ),
-    TextCase.noop(
-        "a name without a successor", "a.py", "def f(x: 'LEGACY.worker.Main'): ...\n"
-    ),
+    TextCase.noop("a name without a successor", "a.py", "def f(x: 'LEGACY.worker.Main'): ...\n"),
     TextCase.noop(
         "a local name",
         "a.py",
