@@ -1,66 +1,67 @@
-"""The proof ladder, as far as it needs nothing of the consumer's environment.
+"""The proof ladder: climbs the rungs of `codemods.proofs` up to a level.
 
-P0: a second, independent way from the mapping to the expected tree agrees with the edits. It works
-on trees and by the call templates, while the rules edit text in place.
-P1: planning the result again changes nothing. P2: the result compiles.
+P0 the same tree by another way; P1 idempotent, independent of order and of parallelism; P2
+compiles, and no name is newly undefined or unused; P3 the type checker; P4 imports; P5 the tests,
+also without the legacy module; P6 behaviour; P7 recall and precision on foreign packages.
 """
 
-import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from codemods.edits import EditError, apply_to_bytes
-from codemods.expected_tree import canonical
-from codemods.migration import Change
-from codemods.module_plan import plan_module
+from codemods.migration import Change, Migration
+from codemods.migration_settings import MigrationSettings
+from codemods.proofs import (
+    behaviour,
+    compilation,
+    consumer_tests,
+    foreign_packages,
+    module_imports,
+    same_tree,
+    stability,
+    type_check,
+)
+from codemods.proofs.proof import (
+    DEFAULT_LEVEL,
+    LEVELS,
+    BehaviourReport,
+    Claim,
+    Proof,
+    ProofEnvironment,
+    Rung,
+)
 from codemods.settings import ScanSettings
-from codemods.source import decode_python
 
-LEVELS = ("P0", "P1", "P2")
+__all__ = ["DEFAULT_LEVEL", "LEVELS", "BehaviourReport", "Proof", "ProofEnvironment", "verify"]
+
+_RUNGS: Mapping[str, Rung] = {
+    same_tree.LEVEL: same_tree.prove,
+    stability.LEVEL: stability.prove,
+    compilation.LEVEL: compilation.prove,
+    type_check.LEVEL: type_check.prove,
+    module_imports.LEVEL: module_imports.prove,
+    consumer_tests.LEVEL: consumer_tests.prove,
+    behaviour.LEVEL: behaviour.prove,
+    foreign_packages.LEVEL: foreign_packages.prove,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The result of one rung for one file; `fault` is empty when it holds."""
+def verify(
+    plan: Migration | Sequence[Change],
+    settings: ScanSettings,
+    level: str,
+    *,
+    options: MigrationSettings | None = None,
+    environment: ProofEnvironment | None = None,
+) -> tuple[Proof, ...]:
+    """Climb the ladder up to `level`, every rung of it, whether or not a lower one holds.
 
-    path: str
-    level: str
-    fault: str = ""
-
-
-def verify(changes: Sequence[Change], settings: ScanSettings, level: str) -> tuple[Proof, ...]:
-    """Climb the ladder up to `level` for every changed file."""
+    Changes without a plan can be proved file by file only. A plan that changes nothing has
+    nothing to prove. A rung that could not be climbed is a fault (`Proof.is_unexamined`).
+    """
+    whole = plan if isinstance(plan, Migration) else None
+    changes = plan.changes if isinstance(plan, Migration) else plan
+    options = options or MigrationSettings()
+    claim = Claim(changes, settings, options, environment or ProofEnvironment(), whole)
+    if not changes:
+        return ()
     wanted = LEVELS[: LEVELS.index(level) + 1]
-    rungs = {"P0": _same_tree, "P1": _idempotent, "P2": _compiles}
-    proofs = []
-    for change in changes:
-        for name in wanted:
-            try:
-                fault = rungs[name](change, settings)
-            except (SyntaxError, ValueError, LookupError, RecursionError, EditError) as error:
-                fault = f"{type(error).__name__}: {error}"
-            proofs.append(Proof(change.shown, name, fault))
-    return tuple(proofs)
-
-
-def _same_tree(change: Change, settings: ScanSettings) -> str:
-    expected = canonical(ast.parse(decode_python(change.before)), settings.all_roots)
-    actual = canonical(ast.parse(decode_python(change.after)), settings.all_roots)
-    if expected == actual:
-        return ""
-    pairs = zip(expected.splitlines(), actual.splitlines(), strict=False)
-    differing = next((pair for pair in pairs if pair[0] != pair[1]), ("", "another length"))
-    return f"expected {differing[0].strip()!r}, got {differing[1].strip()!r}"
-
-
-def _idempotent(change: Change, settings: ScanSettings) -> str:
-    before = decode_python(change.after)
-    plan = plan_module(before, settings.all_roots)
-    again = apply_to_bytes(change.after, plan.edits)
-    return "" if again == change.after else "a second run would change it"
-
-
-def _compiles(change: Change, settings: ScanSettings) -> str:
-    del settings
-    compile(change.after, change.shown, "exec", dont_inherit=True)
-    return ""
+    return tuple(proof for name in wanted for proof in _RUNGS[name](claim))

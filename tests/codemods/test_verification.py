@@ -7,9 +7,10 @@ from codemods.migration import Change
 from codemods.module_plan import plan_module
 from codemods.rules import RULES
 from codemods.settings import ScanSettings
-from codemods.verification import LEVELS, verify
+from codemods.verification import verify
 
 SETTINGS = ScanSettings()
+ALONE = ("P0", "P1", "P2")  # what can be proved of changes without a plan or a project
 CASES = [case for rule in RULES.values() for case in rule.cases if not case.is_noop]
 BEFORE = (
     "import os\n"
@@ -33,11 +34,11 @@ def migrated():
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_every_case_of_every_rule_climbs_the_ladder(case) -> None:
-    assert faults(case.before, case.after) == dict.fromkeys(LEVELS, "")
+    assert faults(case.before, case.after) == dict.fromkeys(ALONE, "")
 
 
 def test_a_good_migration_holds() -> None:
-    assert faults(BEFORE, migrated()) == dict.fromkeys(LEVELS, "")
+    assert faults(BEFORE, migrated()) == dict.fromkeys(ALONE, "")
     assert list(faults(BEFORE, migrated(), "P0")) == ["P0"]
 
 

@@ -1,0 +1,1 @@
+"""The rungs of the proof ladder, one module each; `codemods.verification` climbs them."""
