@@ -1,33 +1,31 @@
-"""`planproof explain`: what a codemod rule does, why that is safe, before and after."""
+"""`planproof explain`: what an id in a report means, why that is safe, before and after."""
 
 import click
 
-from codemods.mapping import shipped
-from codemods.rules import RULES
+from codemods.reports.explanations import explanations
 from conformance.errors import UsageError
 
 
 @click.command(name="explain")
 @click.argument("rule", required=False)
 def command(rule: str | None) -> int:
-    """Explain one rule of the codemods; without RULE, list them all."""
+    """Explain one rule of the codemods or form of the scanner; without RULE, list them all."""
+    known = explanations()
     if rule is None:
-        for item in RULES.values():
+        for item in known.values():
             click.echo(f"{item.id}  {item.title}")
         return 0
-    found = RULES.get(rule.upper())
+    found = known.get(rule.upper())
     if found is None:
-        raise UsageError(f"no rule {rule!r}", advice=f"the rules are {', '.join(RULES)}")
-    click.echo(f"{found.id}  {found.title}\n\n{found.text.strip()}\n")
-    for symbol in shipped().symbols.values():
-        if symbol.rule == found.id:
-            says = f"becomes {symbol.target}" if symbol.is_rewritten else symbol.reason
-            click.echo(f"{symbol.name}: {says}" + (f" ({symbol.note})" if symbol.note else ""))
-    for case in found.cases:
-        click.echo(f"\n{case.name}, {'left alone' if case.is_noop else 'before'}:\n")
-        click.echo(_indented(case.before))
-        if not case.is_noop:
-            click.echo(f"after:\n\n{_indented(case.after)}")
+        raise UsageError(f"no rule {rule!r}", advice=f"the rules are {', '.join(known)}")
+    click.echo(f"{found.id}  {found.title}\n\n{found.text}\n")
+    for line in found.names:
+        click.echo(line)
+    for example in found.examples:
+        click.echo(f"\n{example.name}, {'left alone' if example.is_noop else 'before'}:\n")
+        click.echo(_indented(example.before))
+        if not example.is_noop:
+            click.echo(f"after:\n\n{_indented(example.after)}")
     return 0
 
 

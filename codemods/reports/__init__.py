@@ -1,0 +1,27 @@
+"""Reports of a migration: one plan, rendered for people, for programs and for platforms."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from codemods.migration import Migration
+from codemods.reports import codetf, console, document, markdown, sarif
+from codemods.verification import Proof
+
+
+class Renderer(Protocol):
+    """A pure function from a plan and its proofs to the text of a report."""
+
+    def __call__(self, plan: Migration, proofs: Sequence[Proof], *, written: bool) -> str:
+        """Return the report; `written` says whether the changes are on disk."""
+        ...
+
+
+RENDERERS: Mapping[str, Renderer] = {
+    "console": console.render,
+    "json": document.render,
+    "markdown": markdown.render,
+    "sarif": sarif.render,
+    "codetf": codetf.render,
+}
+
+__all__ = ["RENDERERS", "Renderer"]
