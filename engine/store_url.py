@@ -1,5 +1,6 @@
 """Open a store by its URL."""
 
+import os
 from typing import Any
 
 from engine.clock import Clock
@@ -8,22 +9,29 @@ from engine.identity import IdSource
 from engine.store import Store
 
 MEMORY_URL = "memory://"
+STORE_URL_VARIABLE = "PLANPROOF_STORE_URL"
+
+
+def default_store_url() -> str:
+    """Return the URL of the store of a caller that names none."""
+    return os.environ.get(STORE_URL_VARIABLE) or MEMORY_URL
 
 
 def open_store(
-    url: str = MEMORY_URL, *, clock: Clock | None = None, ids: IdSource | None = None
+    url: str | None = None, *, clock: Clock | None = None, ids: IdSource | None = None
 ) -> Store:
-    """Return the store that `url` names.
+    """Return the store that `url` names, else the environment variable PLANPROOF_STORE_URL.
 
-    `memory://` is an embedded store of its own for each call; `memory://NAME` is shared by all
-    that name it in this process. `redis://`, `rediss://` (TLS) and `unix://` are a server's.
-    Without a `clock`, leases run on the server's time.
+    `memory://`, the default, is an embedded store of its own for each call; `memory://NAME` is
+    shared by all that name it in this process. `redis://`, `rediss://` (TLS) and `unix://` are a
+    server's. Without a `clock`, leases run on the server's time.
 
     Raises:
         StoreUnavailableError: unknown scheme, or the embedded store is not installed.
     """
     from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
 
+    url = default_store_url() if url is None else url
     if url.startswith(MEMORY_URL):
         return RedisStore(_embedded(url), clock=clock, ids=ids, close_client=True)
     if not url.startswith(("redis://", "rediss://", "unix://")):

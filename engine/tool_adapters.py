@@ -104,9 +104,7 @@ class _Adapted:
         """Call with a signal. What a tool answers after the abort is heard all the same."""
         controller = AbortController()
         work = asyncio.ensure_future(
-            self.tools.execute(
-                call.tool_name, call.parameters, call.timeout_ms, controller.signal
-            )
+            self.tools.execute(call.tool_name, call.parameters, call.timeout_ms, controller.signal)
         )
         try:
             return await asyncio.shield(work)

@@ -7,7 +7,7 @@ from engine.clock import Clock, SystemClock
 from engine.identity import SystemIdSource
 from engine.plan import Plan
 from engine.store import Store
-from engine.store_url import MEMORY_URL, open_store
+from engine.store_url import open_store
 from engine.tools import ToolExecutor
 from engine.types.execution import ExecutionResult
 from engine.workflow_machine import WorkflowMachine
@@ -19,7 +19,7 @@ async def execute_workflow(
     *,
     execution_id: str | None = None,
     store: Store | None = None,
-    store_url: str = MEMORY_URL,
+    store_url: str | None = None,
     resume: bool = True,
     **options: Any,
 ) -> ExecutionResult:
@@ -30,7 +30,7 @@ async def execute_workflow(
         tools: carries the calls out.
         execution_id: by default a fresh one.
         store: where the execution is durable; else `store_url` is opened, and closed at the end.
-        store_url: see `engine.store_url.open_store`.
+        store_url: see `engine.store_url.open_store`; by default PLANPROOF_STORE_URL.
         resume: False: return the first partial result instead.
         **options: further keyword arguments of `WorkflowMachine`.
 
