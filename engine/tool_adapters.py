@@ -178,6 +178,9 @@ def _result(answer: Any) -> ToolResult:
         success=True,
         output=answer.output,
         has_output=answer.has_output,
-        compensation=undo
-        and Compensation(tool_name=undo["toolName"], parameters=dict(undo["parameters"])),
+        compensation=Compensation(
+            tool_name=undo["toolName"], parameters=dict(undo.get("parameters") or {})
+        )
+        if undo
+        else None,
     )
