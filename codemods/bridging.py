@@ -25,6 +25,7 @@ class Bridging:
         symbols: the names that are bridged, or `EVERYTHING`.
         keeps_locals: no local name may change (some of the text could not be read as nodes).
         named_in_text: offsets of words in string annotations and type comments.
+        paths: offsets of words in strings that are import paths, whatever the module binds.
         covered: offsets of words that stay and mean the bridge from now on.
         assigned: symbols that this module sets on the legacy module.
         notes: why, for each symbol.
@@ -33,6 +34,7 @@ class Bridging:
     symbols: set[str] = field(default_factory=set)
     keeps_locals: bool = False
     named_in_text: frozenset[int] = frozenset()
+    paths: frozenset[int] = frozenset()
     covered: set[int] = field(default_factory=set)
     assigned: set[str] = field(default_factory=set)
     notes: dict[str, str] = field(default_factory=dict)

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codemods.errors import CodemodError
-from codemods.source import declared_encoding, decode_python
+from codemods.source import declared_encoding, decode_python, decode_text
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 class EditError(CodemodError):
@@ -41,7 +47,24 @@ def apply_to_bytes(data: bytes, edits: Iterable[Edit]) -> bytes:
     """
     bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     encoding = "utf-8" if bom else declared_encoding(data)
-    text = decode_python(data)
+    return _apply(data, bom, encoding, decode_python(data), edits)
+
+
+def apply_to_text_bytes(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """Return the bytes of any other text with edits given in characters of `decode_text`.
+
+    Raises:
+        EditError: as `apply_to_bytes`.
+    """
+    bom = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+    text = decode_text(data)
+    encoding = _MARKS.get(bom, "utf-8")
+    if not bom and text.encode("utf-8", "surrogatepass") != data:
+        encoding = "latin-1"
+    return _apply(data, bom, encoding, text, edits)
+
+
+def _apply(data: bytes, bom: bytes, encoding: str, text: str, edits: Iterable[Edit]) -> bytes:
     try:
         if bom + text.encode(encoding) != data:
             raise EditError(f"its bytes cannot be written back in {encoding}")

@@ -4,59 +4,43 @@ import datetime as dt
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from codemods.bridging import EVERYTHING
-from codemods.discovery import project_root
-from codemods.edits import Edit, EditError, apply_edits, apply_to_bytes
+from codemods.discovery import Language, language_of, project_root
+from codemods.edits import Edit, EditError, apply_edits, apply_to_bytes, apply_to_text_bytes
 from codemods.errors import MissingPathError
-from codemods.grouping import Groups
+from codemods.examination import language_of_bytes
 from codemods.import_roots import ImportRoots
 from codemods.mapping import shipped
-from codemods.migration import Change, Migration, Outcome, Row
+from codemods.migration import Change, Migration, Outcome
+from codemods.migration_draft import CODE, HANDED_ON, IMPORTS, INSIDE, Draft, uses
 from codemods.migration_settings import Binding, MigrationSettings
 from codemods.module_plan import plan_module
 from codemods.module_view import Blocker
 from codemods.occurrence import Kind, Occurrence, Status
 from codemods.planner import IMPORT_RULE, ModulePlan
 from codemods.prefilter import read
-from codemods.report import ScanReport
 from codemods.scanner import Progress, scan
 from codemods.settings import ScanSettings
-from codemods.source import Source, decode_python
+from codemods.source import Source, decode_python, decode_text
+from codemods.text_plan import plan_text
 
 _UNITS = frozenset({Status.USE, Status.UNDECIDED, Status.ALLOWED, Status.UNEXAMINED})
-_IMPORTS = frozenset({Kind.IMPORT, Kind.FROM_IMPORT, Kind.STAR_IMPORT, Kind.RELATIVE_IMPORT})
 _NAMED = frozenset({Kind.ANNOTATION, Kind.TYPE_COMMENT})
 # By these a test replaces what the code under test calls.
 _REPLACING = frozenset({Kind.PATCH_TARGET, Kind.MODULE_LOOKUP})
-_HANDED_ON = "handed on by "
-_INSIDE = "inside the legacy module"
 _SUFFIXES = (".py", ".pyi", ".pyw")
-_BY_HAND = "no rule rewrites this form: change it by hand"
 _WRITABLE = 0o222
 _WORD = re.compile(r"\w+")
 # `sys.modules`, however it is reached: what is put there takes the whole module's place.
 _MODULES = "modules"
 
 
-@dataclass(slots=True)
-class _Run:
-    """The state of one planning run."""
-
-    settings: ScanSettings
-    options: MigrationSettings
-    report: ScanReport
-    units: Mapping[str, list[Occurrence]]
-    taken: frozenset[str] = frozenset()
-    pins: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    plans: dict[str, ModulePlan] = field(default_factory=dict)
-    changes: dict[str, Change] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
-    resolved: dict[str, bool] = field(default_factory=dict)
-    roots: dict[str, ImportRoots] = field(default_factory=dict)
+class _Run(Draft):
+    """Fills the draft: modules, then text, then what has to change together."""
 
     # Modules
 
@@ -64,7 +48,7 @@ class _Run:
         """Note which symbols tests replace by name, and where: they have to be bridged."""
         for shown, items in self.units.items():
             for item in items:
-                if item.kind in _REPLACING and not item.reason.startswith(_HANDED_ON):
+                if item.kind in _REPLACING and not item.reason.startswith(HANDED_ON):
                     for symbol in _symbols_of(item):
                         self.pins[symbol].add(shown)
 
@@ -83,14 +67,29 @@ class _Run:
 
     def _is_concerned(self, shown: str, symbols: Collection[str]) -> bool:
         plan = self.plans.get(shown)
-        return plan is not None and any(_uses(plan, symbol) for symbol in symbols)
+        return plan is not None and any(uses(plan, symbol) for symbol in symbols)
 
     def plan_file(self, shown: str) -> None:
         """Plan one file that imports a legacy module directly."""
+        if not shown.endswith(_SUFFIXES):
+            return
         items = [item for item in self.units[shown] if _is_import(item)]
-        if items and shown.endswith(_SUFFIXES):
+        allowed = any(item.status is Status.ALLOWED for item in self.units[shown])
+        if items:
             self.changes.pop(shown, None)
             self.plans[shown] = self._plan(self._path(shown), shown, items)
+        elif allowed:
+            self.plans[shown] = _blocked("what it uses is allowed to stay")
+        if shown in self.plans and self.plans[shown].uses == {EVERYTHING}:
+            self.plans[shown] = replace(self.plans[shown], uses=self._named_in(shown))
+
+    def _named_in(self, shown: str) -> frozenset[str]:
+        """Return the symbols whose names stand anywhere in a module, or `EVERYTHING`."""
+        data = read(self._path(shown), "/dev/null")
+        text = decode_text(data) if isinstance(data, bytes) else ""
+        found = frozenset(_WORD.findall(text)).intersection(shipped().symbols)
+        is_whole = not text or "*" in text.partition("import")[2].partition("\n")[0]
+        return frozenset({EVERYTHING}) if is_whole or not found else found
 
     def _path(self, shown: str) -> str:
         return os.path.join(self.report.root, shown)  # noqa: PTH118 - names need not be Unicode
@@ -100,14 +99,15 @@ class _Run:
         data = read(path, "/dev/null")
         if refusal or not isinstance(data, bytes):
             return _blocked(refusal or "the file has changed since it was scanned")
-        named = [item for item in self.units[shown] if item.kind in _NAMED and item.needle]
+        named = [item for item in self.units[shown] if item.kind not in CODE and item.needle]
         try:
             text = decode_python(data)
             plan = plan_module(
                 text,
                 self.settings.all_roots,
                 wanted={(item.line, item.column) for item in items},
-                named={(item.line, item.column) for item in named},
+                named={(item.line, item.column) for item in named if item.kind in _NAMED},
+                paths={(item.line, item.column) for item in named if item.kind not in _NAMED},
                 kept=self.report.facades.get(shown, ()) if shown in self.taken else (),
                 pinned=self.pins.keys(),
                 keeps_locals=self.options.binding is Binding.KEEP,
@@ -127,6 +127,121 @@ class _Run:
         after = apply_to_bytes(data, edits)
         self.changes[shown] = Change(path, shown, data, after, tuple(rules))
 
+    # Text
+
+    def plan_text_of(self, shown: str) -> None:
+        """Plan what a file says outside of its imports and names."""
+        items = [item for item in self.units[shown] if self._is_text(item)]
+        data = read(self._path(shown), "/dev/null") if items else None
+        if not isinstance(data, bytes):
+            return
+        refusal = self._refusal(self._path(shown))
+        if refusal:
+            self.stays.update(dict.fromkeys(items, refusal))
+            return
+        name = shown.rpartition("/")[2]
+        language = language_of_bytes(name, language_of(name) or Language.BARE, data)
+        is_python = language is Language.PYTHON
+        try:
+            source = Source.of(decode_python(data) if is_python else decode_text(data))
+        except (UnicodeError, LookupError) as error:
+            self.stays.update(dict.fromkeys(items, str(error)))
+            return
+        own = self.plans.get(shown, ModulePlan()).edits
+        self.texts[shown] = plan_text(
+            source,
+            items,
+            language or Language.CONFIGURATION,
+            self.options,
+            lambda start, end: any(edit.start < end and start < edit.end for edit in own),
+        )
+        self.write_text_of(shown, data, is_python=is_python)
+
+    def write_text_of(self, shown: str, data: bytes, *, is_python: bool) -> None:
+        """Add the edits of a file's text to those of its code."""
+        plan = self.plans.get(shown, ModulePlan())
+        found = self.texts[shown]
+        edits = [*plan.edits, *found.edits(self.stays)]
+        self.changes.pop(shown, None)
+        if not edits:
+            return
+        try:
+            after = apply_to_bytes(data, edits) if is_python else apply_to_text_bytes(data, edits)
+        except EditError as error:
+            self.stays.update(dict.fromkeys(found.decided, str(error)))
+            if plan.edits:
+                self._change(self._path(shown), shown, data, plan.edits, plan.rules)
+            return
+        rules = (*plan.rules, *found.rules) if found.edits(self.stays) else plan.rules
+        self.changes[shown] = Change(
+            self._path(shown), shown, data, after, tuple(sorted(set(rules)))
+        )
+
+    def _is_text(self, item: Occurrence) -> bool:
+        """Say whether an occurrence is decided by a rule for text."""
+        if item.status is not Status.USE and not self.is_documentation(item):
+            return False
+        if not item.needle or item.cell is not None or item.kind in CODE:
+            return False
+        if item.reason == INSIDE or item.reason.startswith(HANDED_ON):
+            return False
+        plan = self.plans.get(item.path)
+        if plan is None:
+            return True
+        return item.kind not in _NAMED and not self.is_edited(item, plan)
+
+    # Groups that have to change together
+
+    def settle(self) -> None:
+        """Keep tests and the code they patch together: where one stays, so does the other."""
+        while True:
+            stuck = dict(self._stuck())
+            if not stuck:
+                return
+            for what, reason in stuck.items():
+                if isinstance(what, Occurrence):
+                    self.stays[what] = reason
+                    self._rewrite(what.path)
+                else:
+                    names = self.plans[what].uses
+                    self.plans[what] = replace(_blocked(reason), uses=names)
+                    self._rewrite(what)
+
+    def _rewrite(self, shown: str) -> None:
+        """Make a file's change anew after some of it has been given up."""
+        change = self.changes.pop(shown, None)
+        if change is None:
+            return
+        plan = self.plans.get(shown, ModulePlan())
+        if shown in self.texts:
+            is_python = shown in self.sources or shown.endswith(_SUFFIXES)
+            self.write_text_of(shown, change.before, is_python=is_python)
+        elif plan.edits:
+            self._change(change.path, shown, change.before, plan.edits, plan.rules)
+
+    def _stuck(self) -> Iterator[tuple[Occurrence | str, str]]:
+        """Yield what must stay although it could change, with the reason."""
+        for shown, items in self.units.items():
+            for item in items:
+                if item.kind is not Kind.PATCH_TARGET or item.status is not Status.USE:
+                    continue
+                if not item.needle or item.reason.startswith(HANDED_ON):
+                    continue
+                symbols = set(_symbols_of(item))
+                users = [
+                    (user, plan)
+                    for user, plan in self.plans.items()
+                    if user != shown and any(uses(plan, symbol) for symbol in symbols)
+                ]
+                row = self.row(item)
+                if row.outcome is Outcome.REWRITTEN:
+                    left = next((user for user, plan in users if not plan.edits), None)
+                    if left is not None and item in self.texts[shown].decided:
+                        yield item, f"{left} uses what is replaced here, and is reported"
+                else:
+                    reason = f"what {item.place} replaces is used here: {row.reasons[0]}"
+                    yield from ((user, reason) for user, plan in users if plan.edits)
+
     def _refusal(self, path: str) -> str:
         if os.path.islink(path):  # noqa: PTH114 - the same
             return "a symbolic link: migrate the file it leads to"
@@ -139,68 +254,6 @@ class _Run:
         if found is not None and not (Path(found).parent / "workflow_machine.py").exists():
             return f"the project has a module {name} of its own, so the engine cannot be imported"
         return ""
-
-    # The account
-
-    def is_resolved(self, shown: str) -> bool:
-        """Say whether a module hands on nothing legacy any more after the run."""
-        if shown not in self.resolved:
-            self.resolved[shown] = False  # a cycle is not resolved
-            self.resolved[shown] = all(
-                self.row(item).outcome is Outcome.REWRITTEN
-                for item in self.units[shown]
-                if not item.reason.startswith(f"{_HANDED_ON}{shown}")
-            )
-        return self.resolved[shown]
-
-    def row(self, item: Occurrence) -> Row:
-        """Return the outcome of one occurrence."""
-        if item.status is Status.ALLOWED:
-            return Row(item, Outcome.ALLOWED, reasons=(item.reason,))
-        if item.status is not Status.USE:
-            return Row(item, Outcome.REPORTED, reasons=(item.reason,))
-        if item.reason.startswith(_HANDED_ON):
-            source = item.reason.removeprefix(_HANDED_ON)
-            if self.is_resolved(source):
-                return Row(item, Outcome.REWRITTEN, (IMPORT_RULE,))
-            return Row(item, Outcome.REPORTED, reasons=(f"{item.reason}, which is reported",))
-        plan = self.plans.get(item.path)
-        if plan is None or item.reason == _INSIDE:
-            return Row(item, Outcome.REPORTED, reasons=(_BY_HAND,))
-        if item.path in self.changes:
-            if not item.needle or self._is_edited(item, plan):
-                return Row(item, Outcome.REWRITTEN, plan.rules, notes=plan.notes)
-            return Row(item, Outcome.REPORTED, reasons=(_BY_HAND,))
-        places = [f"{at.line}:{at.column} {at.rule} {at.reason}" for at in plan.blockers]
-        rules = tuple(sorted({at.rule for at in plan.blockers}))
-        return Row(item, Outcome.REPORTED, rules, tuple(places) or (_BY_HAND,))
-
-    def _is_edited(self, item: Occurrence, plan: ModulePlan) -> bool:
-        offset = self.sources[item.path].line_starts[item.line - 1] + item.column - 1
-        return offset in plan.covered or any(edit.start <= offset < edit.end for edit in plan.edits)
-
-    def grouped(self) -> Iterator[Change]:
-        """Yield the changes with their groups: facades with their importers, tests with code."""
-        groups = Groups()
-        for shown, items in self.units.items():
-            sources = {
-                item.reason.removeprefix(_HANDED_ON)
-                for item in items
-                if item.reason.startswith(_HANDED_ON)
-            }
-            groups.join([shown, *sources])
-        for symbol, places in self.pins.items():
-            users = [shown for shown, plan in self.plans.items() if _uses(plan, symbol)]
-            groups.join([*places, *users])
-        ordered = sorted(self.changes)
-        numbers = groups.numbers(ordered)
-        for shown in ordered:
-            yield replace(self.changes[shown], group=numbers[shown])
-
-
-def _uses(plan: ModulePlan, symbol: str) -> bool:
-    is_all = EVERYTHING in plan.uses or symbol == EVERYTHING
-    return symbol in plan.uses or (is_all and bool(plan.uses))
 
 
 def _symbols_of(item: Occurrence) -> Iterator[str]:
@@ -220,15 +273,16 @@ def _symbols_of(item: Occurrence) -> Iterator[str]:
 def _is_import(item: Occurrence) -> bool:
     return (
         item.status is Status.USE
-        and item.kind in _IMPORTS
+        and item.kind in IMPORTS
         and bool(item.needle)
         and item.cell is None
-        and item.reason != _INSIDE
+        and item.reason != INSIDE
     )
 
 
 def _blocked(reason: str) -> ModulePlan:
-    return ModulePlan(blockers=(Blocker(1, 1, IMPORT_RULE, reason),))
+    blocker = Blocker(1, 1, IMPORT_RULE, reason)
+    return ModulePlan(blockers=(blocker,), uses=frozenset({EVERYTHING}))
 
 
 def plan_migration(
@@ -247,7 +301,7 @@ def plan_migration(
     Raises:
         codemods.errors.CodemodError: as `codemods.scanner.scan`.
     """
-    settings = settings or ScanSettings()
+    settings, options = settings or ScanSettings(), options or MigrationSettings()
     given = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links keep their names
     for path in given:
         if not path.exists():
@@ -256,15 +310,15 @@ def plan_migration(
     report = scan(every, settings, today=today, progress=progress, jobs=jobs)
     units: dict[str, list[Occurrence]] = defaultdict(list)
     for item in report.occurrences:
-        if item.status in _UNITS:
+        if item.status in _UNITS or (options.docs and item.status is Status.DOCUMENTATION):
             units[item.path].append(item)
     taken = frozenset(
-        item.reason.removeprefix(_HANDED_ON)
+        item.reason.removeprefix(HANDED_ON)
         for found in units.values()
         for item in found
-        if item.reason.startswith(_HANDED_ON)
+        if item.reason.startswith(HANDED_ON)
     )
-    run = _Run(settings, options or MigrationSettings(), report, units, taken)
+    run = _Run(settings, options, report, units, taken)
     chosen = [
         shown
         for shown in sorted(units)
@@ -272,5 +326,8 @@ def plan_migration(
     ]
     run.find_pins()
     run.plan_modules(chosen)
+    for shown in chosen:
+        run.plan_text_of(shown)
+    run.settle()
     rows = tuple(run.row(item) for shown in chosen for item in units[shown])
     return Migration(report, rows, tuple(run.grouped()))

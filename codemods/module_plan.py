@@ -31,6 +31,7 @@ def plan_module(
     *,
     wanted: Collection[Place] | None = None,
     named: Collection[Place] = (),
+    paths: Collection[Place] = (),
     kept: Collection[str] = _NOTHING,
     pinned: Collection[str] = _NOTHING,
     keeps_locals: bool = False,
@@ -44,6 +45,7 @@ def plan_module(
         roots: the legacy modules.
         wanted: line and column of the words in legacy imports; None: every import of a root.
         named: line and column of the words in string annotations and type comments.
+        paths: line and column of the words in strings that are import paths of their own.
         kept: names that other modules take from this one, so they must stay.
         pinned: symbols that have to be bridged (`EVERYTHING`: all), because tests replace them by
             name.
@@ -56,7 +58,7 @@ def plan_module(
     source = Source.of(text)
     parsed = parse(text)
     if isinstance(parsed, Unparsable):
-        return ModulePlan(blockers=(Blocker(parsed.line, 1, IMPORT_RULE, parsed.reason),))
+        return _refused(parsed.reason, parsed.line)
     if _depth(parsed.tree) > _DEEPEST:
         return _refused("its expressions are nested too deeply to be verified")
     offsets = None if wanted is None else {source.line_starts[a - 1] + b - 1 for a, b in wanted}
@@ -64,6 +66,7 @@ def plan_module(
         set(pinned) if bridge else set(),
         keeps_locals=keeps_locals,
         named_in_text=frozenset(source.line_starts[a - 1] + b - 1 for a, b in named),
+        paths=frozenset(source.line_starts[a - 1] + b - 1 for a, b in paths),
     )
     if pinned and bridge:
         bridging.notes.update({symbol: pinned_note(symbol) for symbol in pinned})
@@ -109,8 +112,10 @@ def _makers(symbols: Collection[str], mapped: Mapped) -> set[str]:
     return {item.name for item in mapped.symbols.values() if item.result in symbols}
 
 
-def _refused(reason: str) -> ModulePlan:
-    return ModulePlan(blockers=(Blocker(1, 1, IMPORT_RULE, reason),))
+def _refused(reason: str, line: int = 1) -> ModulePlan:
+    """Return the plan of a module that was not looked into: it may use every name."""
+    blocker = Blocker(line, 1, IMPORT_RULE, reason)
+    return ModulePlan(blockers=(blocker,), uses=frozenset({EVERYTHING}))
 
 
 def _depth(tree: ast.Module) -> int:

@@ -187,7 +187,7 @@ class Planner:
         bridged = next((name for _, name in found if self.bridging.takes(name)), None)
         if bridged or self.bridging.takes(MODULE):
             self._demand_known(found)
-            in_text = self._in_text(local, self.bridging.named_in_text)
+            in_text = self._in_text(local, self.bridging.named_in_text | self.bridging.paths)
             action = partial(
                 bridge_module,
                 self.view,
@@ -199,7 +199,7 @@ class Planner:
             self._attempt(IMPORT_RULE, "", action)
             return
         again = [node for node in self.view.bindings[local] if not self._same(node, item)]
-        if again or is_exported or self._in_text(local):
+        if again or is_exported or self._in_text(local, self.bridging.paths):
             reason = f"{local} is bound again, named in a string, or used by other modules"
             raise BlockedError(item.alias, reason)
         for node, name in found:

@@ -169,7 +169,7 @@ def test_what_tests_replace_by_name_is_bridged() -> None:
     text = HEAD + f"async def f(p, t, e):\n    {CALL}\n"
     after, plan = migrate(text, pinned=["execute_segment"])
     assert after == text.replace("durable_execution", "engine.segment_api")
-    assert "replaced by tests" in plan.notes[0]
+    assert "elsewhere in the project" in plan.notes[0]
 
 
 def test_syntax_that_is_newer_than_the_running_python_is_bridged_in_place() -> None:
