@@ -35,6 +35,7 @@ _REPLACING = frozenset({Kind.PATCH_TARGET, Kind.MODULE_LOOKUP})
 _SUFFIXES = (".py", ".pyi", ".pyw")
 _WRITABLE = 0o222
 _WORD = re.compile(r"\w+")
+_STAR = re.compile(r"\bimport\s*\*")
 # `sys.modules`, however it is reached: what is put there takes the whole module's place.
 _MODULES = "modules"
 
@@ -88,7 +89,7 @@ class _Run(Draft):
         data = read(self._path(shown), "/dev/null")
         text = decode_text(data) if isinstance(data, bytes) else ""
         found = frozenset(_WORD.findall(text)).intersection(shipped().symbols)
-        is_whole = not text or "*" in text.partition("import")[2].partition("\n")[0]
+        is_whole = not text or _STAR.search(text) is not None
         return frozenset({EVERYTHING}) if is_whole or not found else found
 
     def _path(self, shown: str) -> str:
