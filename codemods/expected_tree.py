@@ -227,9 +227,7 @@ class _Canonical(ast.NodeTransformer):
         values = {name: self.visit(value) for name, value in arguments.items()}
         slots = {name: f"slot_{name}" for name in values}
         targets = {name: f"target_{name}" for name in _TARGETS}
-        is_bare = Use.ENVIRONMENT in symbol.parameters.values() and "environment" not in values
-        template = symbol.bare_template if is_bare else symbol.template
-        call = ast.parse(template.format(**slots, **targets), mode="eval").body
+        call = ast.parse(symbol.template.format(**slots, **targets), mode="eval").body
         filled: ast.Call = _Fill(values, self.names.mapped.engine).visit(call)
         filled.keywords += [
             ast.keyword(name, values[name]) for name in symbol.optional if name in values

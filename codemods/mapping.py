@@ -33,12 +33,11 @@ class Use(StrEnum):
     """What becomes of an argument of a legacy call.
 
     `dropped` needs a value without effects; `none` must be absent or None; `optional` is handed on
-    if it was given; `environment` is spread over keyword arguments, of the default one if absent.
+    if it was given.
     """
 
     POSITIONAL = "positional"
     KEYWORD = "keyword"
-    ENVIRONMENT = "environment"
     OPTIONAL = "optional"
     DROPPED = "dropped"
     NONE = "none"
@@ -56,7 +55,6 @@ class Symbol:
     reason: str = ""
     note: str = ""
     template: str = ""
-    bare_template: str = ""
     method: str = ""
     result: str = ""
     awaited: bool = False

@@ -55,6 +55,9 @@ def bind(call: ast.Call, parameters: Mapping[str, Use], symbol: Symbol) -> Legac
         bound[keyword.arg] = keyword.value
     for name, use in parameters.items():
         if use in {Use.POSITIONAL, Use.KEYWORD} and name not in bound:
+            if name == "environment":
+                reason = "no environment is given, and the bridge opens the default store"
+                raise BlockedError(call, reason)
             reason = f"the argument {name} is missing, which the engine's call needs"
             raise FinalBlockedError(call, reason)
     return LegacyCall(call, bound)
@@ -105,20 +108,10 @@ def drop_arguments(view: ModuleView, call: LegacyCall, symbol: Symbol) -> None:
 def wrap_tools(view: ModuleView, call: LegacyCall) -> None:
     """Adapt the tools and spread the environment over keyword arguments.
 
-    A call without an environment gets the options of the default one.
-
     Raises:
         BlockedError: the environment is an expression that must not be evaluated twice.
     """
-    environment = call.arguments.get("environment")
-    if environment is None:
-        tools = call.arguments["tools"]
-        start, end = view.span(tools)
-        view.insert(start, f"{view.use('adapt_tools')}(")
-        view.insert(end, ")")
-        last = max([*call.node.args, *call.node.keywords], key=view.span)
-        view.insert(view.span(last)[1], f", **{view.use('workflow_options')}()")
-        return
+    environment = call.arguments["environment"]
     if not is_pure(environment):
         reason = "the environment is needed twice: give it a name before the call"
         raise BlockedError(environment, reason)

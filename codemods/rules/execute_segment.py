@@ -71,9 +71,6 @@ CASES = (
         "without an environment",
         "from LEGACY import execute_segment\n\n"
         "async def run(p, t):\n    await execute_segment(p, t, execution_id='x')\n",
-        "from engine import adapt_tools, execute_workflow, workflow_options\n\n"
-        "async def run(p, t):\n    await execute_workflow("
-        "p, adapt_tools(t), execution_id='x', **workflow_options(), resume=False)\n",
     ),
     *(
         Case(name, text)
