@@ -16,7 +16,7 @@ from codemods.errors import MissingPathError
 # Never source of the project: tool state and installed packages.
 TOOL_FOLDERS = frozenset(
     {
-        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".pytype",
+        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".planproof", ".pytest_cache", ".pytype",
         ".ruff_cache", ".svn", ".tox", ".venv", "__pycache__", "node_modules", "site-packages",
     }
 )  # fmt: skip

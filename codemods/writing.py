@@ -1,98 +1,301 @@
-"""Writing a group of files, all or nothing, and taking the last group back.
+"""Writing groups of files, each all or nothing, and completing or taking back the last run.
 
-A journal with every file's bytes is durable before the first file changes, so a run that was killed
-can be undone.
+Groups are independent: one that cannot be written costs the others nothing. A journal with every
+file's bytes is durable before the first file changes, so a run that was killed can be completed
+(`resume`) or taken back (`undo`).
 """
 
-import base64
 import difflib
-import hashlib
-import json
 import os
-import tempfile
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codemods.errors import CodemodError
+from codemods.journal import (
+    JOURNAL,
+    WRITING,
+    Entry,
+    Journal,
+    close_journal,
+    read_journal,
+    remove_journal,
+    write_journal,
+)
 from codemods.migration import Change
+from codemods.staging import (
+    STATE_FOLDER,
+    locked,
+    make_state_folder,
+    put,
+    stage,
+    sync_folders,
+    temporary_of,
+)
 
-JOURNAL = Path(".planproof", "codemod-journal.json")
-_SCHEMA = "codemod-journal/v1"
+_WRITABLE = 0o222
+_LOCK = "writing.lock"
 
 
 class WriteError(CodemodError):
-    """The group could not be written, or not be taken back; no file was left half written."""
+    """A run could not be written or taken back; every group is whole, or the journal says so."""
 
     code = "CODEMOD_WRITE"
 
 
-def write_group(root: Path, changes: Sequence[Change]) -> None:
-    """Write all changes or none.
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A killed run that was completed: its name, what it wrote, what it could not, its summary."""
+
+    run: str
+    written: tuple[str, ...]
+    faults: Mapping[str, str]
+    summary: Mapping[str, Any]
+
+
+def write_groups(
+    root: Path,
+    changes: Sequence[Change],
+    *,
+    run: str = "",
+    summary: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """Write every group all or nothing; return why files were not written, by their shown path.
+
+    Args:
+        root: the folder that the journal belongs to; every change is below it.
+        changes: what to write.
+        run: what the run calls itself; runs of one name are taken back together.
+        summary: what `resume` gives back if this run is killed.
 
     Raises:
-        WriteError: an earlier run was interrupted, a file has changed meanwhile, or the system
-            refuses a write; what had been replaced is put back.
+        WriteError: an earlier run was interrupted, or a group is neither written nor put back.
+        JournalError: there is no journal, so nothing was written.
     """
     if not changes:
-        return
-    journal = root / JOURNAL
-    if _state(journal) == "writing":
-        advice = "take it back with --undo"
-        raise WriteError("an earlier run was interrupted", place=str(journal), advice=advice)
-    _write_journal(journal, "writing", changes)
-    staged: list[tuple[Change, Path]] = []
-    replaced: list[Change] = []
+        return {}
+    with _held(root):
+        if read_journal(root, WRITING) is not None:
+            raise _interrupted(root)
+        entries = tuple(
+            Entry(os.path.relpath(item.path, root), item.group, item.before, item.after)
+            for item in changes
+        )
+        journal = Journal(run, entries, summary or {})
+        write_journal(root, WRITING, journal.follows(read_journal(root, JOURNAL)))
+        faults = _write_all(changes)
+        bad = {
+            entry.path for entry, item in zip(entries, changes, strict=True) if item.shown in faults
+        }
+        _finish(root, bad)
+        return faults
+
+
+def interrupted(root: Path) -> Journal | None:
+    """Return the journal of a run that was killed while it wrote; None if there is none.
+
+    Raises:
+        JournalError: it cannot be read.
+    """
+    return read_journal(root, WRITING)
+
+
+def demand_finished(root: Path) -> None:
+    """Refuse a tree in which a run was killed while it wrote.
+
+    Raises:
+        WriteError: it was.
+        JournalError: the journal cannot be read.
+    """
+    if interrupted(root) is not None:
+        raise _interrupted(root)
+
+
+def _interrupted(root: Path) -> WriteError:
+    return WriteError(
+        "an earlier run was interrupted",
+        place=str(root / WRITING),
+        advice="complete it with --resume or take it back with --undo",
+    )
+
+
+def resume(root: Path) -> Completed | None:
+    """Complete a run that was killed while it wrote; None if there is none.
+
+    A group in which a file has been changed since is put back, as far as the run had written it.
+
+    Raises:
+        WriteError: a group is neither written nor put back.
+        JournalError: the journal cannot be read or closed.
+    """
+    if interrupted(root) is None:
+        return None
+    with _held(root):
+        journal = read_journal(root, WRITING)
+        if journal is None:
+            return None
+        changes = [
+            Change(str(root / item.path), item.path, item.before, item.after, (), group=item.group)
+            for item in journal.entries
+        ]
+        for change in changes:
+            temporary_of(Path(change.path)).unlink(missing_ok=True)
+        faults = _write_all(changes, is_resumed=True)
+        _finish(root, set(faults))
+        written = tuple(item.shown for item in changes if item.shown not in faults)
+        return Completed(journal.run, written, faults, journal.summary)
+
+
+def undo(root: Path, *, run: str | None = None) -> list[str]:
+    """Give every file of the last run its earlier bytes; return their paths.
+
+    Args:
+        root: the folder of the journal.
+        run: take back a run of this name only.
+
+    Raises:
+        WriteError: there is no run to undo, or a file has been changed after it; nothing was
+            touched then.
+        JournalError: the journal cannot be read.
+    """
+    absent = WriteError("there is no run to undo", place=str(root / JOURNAL))
+    if not (root / STATE_FOLDER).is_dir():
+        raise absent
+    with _held(root):
+        name = WRITING if read_journal(root, WRITING) is not None else JOURNAL
+        journal = read_journal(root, name)
+        if journal is None or (run is not None and journal.run != run):
+            raise absent
+        pending: list[tuple[Path, bytes]] = []
+        for entry in journal.entries:
+            path = root / entry.path
+            temporary_of(path).unlink(missing_ok=True)
+            current = _bytes_of(path)
+            if current == entry.before:
+                continue
+            if current != entry.after:
+                raise WriteError("has been changed since the run", place=str(path))
+            pending.append((path, entry.before))
+        for path, before in pending:
+            put(path, before)
+        earlier = read_journal(root, JOURNAL)
+        if name == WRITING and earlier is not None and journal.run and earlier.run == journal.run:
+            remove_journal(root, JOURNAL)  # its files were part of the same run
+        remove_journal(root, name)
+    return [str(path) for path, _ in pending]
+
+
+@contextmanager
+def _held(root: Path) -> Iterator[None]:
+    folder = root / STATE_FOLDER
     try:
-        staged.extend((change, _stage(Path(change.path), change.after)) for change in changes)
-        _demand_unchanged(changes)
-        for change, temporary in staged:
-            temporary.replace(change.path)
-            replaced.append(change)
-        _write_journal(journal, "done", changes)
-    except (OSError, WriteError) as error:
-        for change in replaced:
-            _stage(Path(change.path), change.before).replace(change.path)
-        journal.unlink(missing_ok=True)
-        if isinstance(error, WriteError):
-            raise
-        place = str(error.filename or journal)
+        make_state_folder(folder)
+        with locked(folder, _LOCK, waits=True):
+            yield
+    except OSError as error:
+        place = os.fsdecode(error.filename) if error.filename else str(folder)
         raise WriteError(error.strerror or str(error), place=place) from None
+
+
+def _finish(root: Path, bad: set[str]) -> None:
+    """Close the journal, without the files that were not written."""
+    if not bad:
+        close_journal(root)
+        return
+    journal, earlier = read_journal(root, WRITING), read_journal(root, JOURNAL)
+    if journal is not None:
+        left = [entry for entry in journal.entries if entry.path not in bad]
+        if earlier is not None and journal.run and earlier.run == journal.run:
+            left += [entry for entry in earlier.entries if entry.path in bad]
+        if left:
+            write_journal(root, JOURNAL, replace(journal, entries=tuple(left)))
+    remove_journal(root, WRITING)
+
+
+def _write_all(changes: Sequence[Change], *, is_resumed: bool = False) -> dict[str, str]:
+    groups: dict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[change.group].append(change)
+    faults: dict[str, str] = {}
+    for members in groups.values():
+        written = [item for item in members if is_resumed and _is_written(item)]
+        fault = _write_group([item for item in members if item not in written], written)
+        if fault:
+            faults |= {change.shown: fault for change in members}
+    return faults
+
+
+def _write_group(changes: Sequence[Change], written: list[Change]) -> str:
+    """Write what is left of one group; return why none of it is written, empty if all is."""
+    staged: list[tuple[Change, Path]] = []
+    try:
+        for change in changes:
+            _demand_unchanged(change)
+            staged.append((change, _staged(change)))
+        for change, temporary in staged:
+            _demand_unchanged(change)
+            temporary.replace(change.path)
+            written.append(change)
+        sync_folders(Path(change.path).parent for change in changes)
+    except (OSError, WriteError) as error:
+        _put_back(written)
+        return _described(error)
     finally:
         for _, temporary in staged:
             temporary.unlink(missing_ok=True)
+    return ""
 
 
-def _demand_unchanged(changes: Sequence[Change]) -> None:
+def _is_written(change: Change) -> bool:
+    path = Path(change.path)
+    return not path.is_symlink() and _bytes_of(path) == change.after
+
+
+def _staged(change: Change) -> Path:
+    path = Path(change.path)
+    # Root may write anywhere; whoever took the right away meant it for root, too.
+    if not path.stat().st_mode & _WRITABLE:
+        raise WriteError("the file is read-only", place=change.shown)
+    if not path.parent.stat().st_mode & _WRITABLE:
+        raise WriteError("the folder is read-only", place=change.shown)
+    return stage(path, change.after)
+
+
+def _demand_unchanged(change: Change) -> None:
+    if Path(change.path).is_symlink():
+        raise WriteError("a symbolic link is not written", place=change.shown)
+    if _bytes_of(Path(change.path)) != change.before:
+        raise WriteError("has changed since it was read", place=change.shown)
+
+
+def _put_back(changes: Sequence[Change]) -> None:
     for change in changes:
-        if Path(change.path).read_bytes() != change.before:
-            raise WriteError("has changed since it was read", place=change.shown)
+        try:
+            if _bytes_of(Path(change.path)) == change.after:
+                put(Path(change.path), change.before)
+        except OSError as error:
+            raise WriteError(
+                f"could not be put back: {error.strerror or error}",
+                place=change.shown,
+                advice="make room, then complete the run with --resume or take it back with --undo",
+            ) from None
 
 
-def undo(root: Path) -> list[str]:
-    """Give every file of the last run its earlier bytes; return their paths.
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
-    Raises:
-        WriteError: there is no run to undo, or a file has been changed after it.
-    """
-    journal = root / JOURNAL
-    document = _read(journal)
-    if document is None:
-        raise WriteError("there is no run to undo", place=str(journal))
-    pending: list[tuple[Path, bytes]] = []
-    for entry in document["files"]:
-        path = root / os.fsdecode(base64.b64decode(entry["path"]))
-        before = base64.b64decode(entry["before"])
-        current = path.read_bytes() if path.exists() else b""
-        if current == before:
-            continue
-        if _digest(current) != entry["after_sha256"]:
-            raise WriteError("has been changed since the run", place=str(path))
-        pending.append((path, before))
-    for path, before in pending:
-        _stage(path, before).replace(path)
-    journal.unlink()
-    return [str(path) for path, _ in pending]
+
+def _described(error: OSError | WriteError) -> str:
+    if isinstance(error, WriteError):
+        return f"{error.place}: {error.message}"
+    place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
 
 
 def patch_of(changes: Sequence[Change]) -> bytes:
@@ -117,60 +320,3 @@ def patch_of(changes: Sequence[Change]) -> bytes:
 def _lines(data: bytes) -> list[bytes]:
     parts = data.split(b"\n")
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
-
-
-def _stage(path: Path, data: bytes) -> Path:
-    """Write `data` durably beside `path`, with its mode, and return the temporary file."""
-    mode = path.stat().st_mode & 0o7777
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
-
-
-def _write_journal(journal: Path, state: str, changes: Sequence[Change]) -> None:
-    root = journal.parent.parent
-    files = [
-        {
-            "path": base64.b64encode(os.fsencode(os.path.relpath(item.path, root))).decode(),
-            "before": base64.b64encode(item.before).decode(),
-            "after_sha256": _digest(item.after),
-        }
-        for item in changes
-    ]
-    document = {"schema_version": _SCHEMA, "state": state, "files": files}
-    try:
-        journal.parent.mkdir(exist_ok=True)
-        (journal.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-        if not journal.exists():
-            journal.touch()
-        _stage(journal, json.dumps(document).encode()).replace(journal)
-    except OSError as error:
-        raise WriteError(error.strerror or str(error), place=str(journal)) from None
-
-
-def _read(journal: Path) -> dict[str, Any] | None:
-    try:
-        document: dict[str, Any] = json.loads(journal.read_bytes() or b"null")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise WriteError(f"the journal cannot be read: {error}", place=str(journal)) from None
-    return document
-
-
-def _state(journal: Path) -> str:
-    document = _read(journal)
-    return "" if document is None else str(document["state"])
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

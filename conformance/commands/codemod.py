@@ -1,220 +1,211 @@
-"""`planproof codemod`: move a repository from the legacy module to the unified engine."""
+"""`planproof codemod`: move repositories from the legacy module to the unified engine."""
 
-import dataclasses
-import json
 import os
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from codemods.discovery import project_root
-from codemods.errors import CodemodError
-from codemods.migration import Migration, Outcome, found_by
-from codemods.migration_plan import plan_migration
-from codemods.occurrence import Scope, Status
-from codemods.settings import ScanSettings
-from codemods.verification import LEVELS, Proof, verify
-from codemods.writing import WriteError, patch_of, undo, write_group
-from conformance.commands.scan import read_settings
-from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
+from codemods.batch import DEFAULT_DEADLINE_S, Bounds
+from codemods.migration_settings import DEFAULT_VERIFY, Level
+from codemods.writing import patch_of, undo
+from conformance.commands.codemod_proofs import proof_options
+from conformance.commands.codemod_run import Finished, Mode, Request, coded, journal_root, migrate
+from conformance.commands.progress import progress_bar
+from conformance.commands.report_output import check_writable
+from conformance.errors import ExitCode, UsageError, VacuousError
 
-SCHEMA_VERSION = "codemod/v1"
+FORMATS = ("console", "json", "markdown", "sarif", "codetf")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+_what = _options(
+    click.option("--write", "mode", flag_value="write", help="Write the changes."),
+    click.option("--check", "mode", flag_value="check", help="Fail if something would change."),
+    click.option("--diff", "mode", flag_value="diff", help="Print the changes."),
+    click.option("--undo", "mode", flag_value="undo", help="Take the last run back."),
+    click.option("--resume", is_flag=True, help="Complete a killed run; go on with a batch."),
+    click.option("--todo", is_flag=True, help="Leave a comment at every place that is left."),
+    click.option("--docs/--no-docs", default=None, help="Rewrite documentation, too."),
+)
+_how = _options(
+    click.option(
+        "--verify",
+        "level",
+        type=click.Choice([level.value for level in Level]),
+        help=f"Prove the changes up to this rung before they are written.  [default: {DEFAULT_VERIFY}]",
+    ),
+    click.option("--allow-dirty", is_flag=True, help="Write over uncommitted changes, too."),
+    click.option("--jobs", type=click.IntRange(min=0), help="Processes; 0: one a processor."),
+)
+_many = _options(
+    click.option(
+        "--repos", metavar="LIST", help="Migrate the repositories of a text file or a folder glob."
+    ),
+    click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where a batch keeps its journal and reports.  [default: .planproof beside LIST]",
+    ),
+    click.option(
+        "--deadline",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help=f"Give a repository of a batch up after so long.  [default: {DEFAULT_DEADLINE_S:g}]",
+    ),
+)
+_report = _options(
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default=FORMATS[0],
+        show_default=True,
+        help="How the report is written.",
+    ),
+    click.option(
+        "--output", type=click.Path(path_type=Path), help="Write the report to this file."
+    ),
+    click.option("--patch", type=click.Path(path_type=Path), help="Write a patch for git apply."),
+)
 
 
 @click.command(name="codemod")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--write", "mode", flag_value="write", help="Write the changes.")
-@click.option("--check", "mode", flag_value="check", help="Fail if something would change.")
-@click.option("--diff", "mode", flag_value="diff", help="Print the changes.")
-@click.option("--undo", "mode", flag_value="undo", help="Take the last run back.")
-@click.option("--patch", type=click.Path(path_type=Path), help="Write a patch for git apply.")
-@click.option(
-    "--format", "form", type=click.Choice(["console", "json"]), default="console", show_default=True
-)
-@click.option(
-    "--verify",
-    "level",
-    type=click.Choice(LEVELS),
-    default=LEVELS[-1],
-    show_default=True,
-    help="Prove the changes up to this rung before anything is written.",
-)
-@click.option("--allow-dirty", is_flag=True, help="Write over uncommitted changes too.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@_what
+@_how
+@proof_options
+@_many
+@_report
 def command(
     paths: tuple[Path, ...],
-    mode: str | None,
-    patch: Path | None,
-    form: str,
-    level: str,
     *,
+    mode: str | None,
+    resume: bool,
+    todo: bool,
+    docs: bool | None,
+    level: str | None,
     allow_dirty: bool,
+    jobs: int | None,
+    python: str | None,
+    test_command: str,
+    foreign: Path | None,
+    repos: str | None,
+    state: Path | None,
+    deadline: float | None,
+    form: str,
+    output: Path | None,
+    patch: Path | None,
 ) -> int:
     """Migrate the uses of durable_execution below the given paths; a dry run unless --write.
 
-    Every occurrence is rewritten, or reported with place and reason, or allowed. Exit status: 0
-    nothing is left in production code, 1 uses are left (or, with --check, would change), 4
-    something could not be examined or decided, 5 an allow entry is stale or expired.
+    Every occurrence is rewritten, or reported with place and reason, or allowed. Files that depend
+    on each other are written together or not at all. Settings: [tool.planproof.codemod].
+
+    Exit status: 0 nothing is left in production code, 1 uses are left, a proof does not hold (or,
+    with --check, something would change), 3 something could not be written, 4 something could not
+    be examined or decided, 5 an allow entry is stale or expired. Of a batch: the most severe of
+    its repositories, in the order 3, 2, 1, 5, 4.
     """
-    try:
-        if mode == "undo":
-            return _undo(paths)
-        settings, _ = read_settings(paths)
-        plan = plan_migration(paths, settings, jobs=os.cpu_count() or 1)
-        _demand_sound(plan, paths)
-        proofs = verify(plan.changes, settings, level)
-        is_proved = not any(item.fault for item in proofs)
-        root = Path(plan.scanned.root)
-        if mode == "write" and is_proved:
-            if plan.changes and not allow_dirty:
-                _demand_clean(root, plan)
-            write_group(root, plan.changes)
-            _demand_residue(plan, paths, settings)
-    except WriteError as error:
-        raise HarnessError(error.message, place=error.place, advice=error.advice) from None
-    except CodemodError as error:
-        raise UsageError(error.message, place=error.place, advice=error.advice) from None
-    written = mode == "write" and is_proved
-    if patch is not None and is_proved:
-        _write_patch(patch, plan)
-    if mode == "diff":
-        click.echo(patch_of(plan.changes).decode("utf-8", "replace"), nl=False)
-    elif form == "json":
-        click.echo(json.dumps(to_document(plan, proofs, written=written), indent=2))
-    else:
-        click.echo(render(plan, proofs, written=written), nl=False)
-    return exit_code(plan, check=mode == "check" or not is_proved)
-
-
-def exit_code(plan: Migration, *, check: bool = False) -> ExitCode:
-    """Return what a plan means for a gate; the most severe finding wins."""
-    left = [
-        row.occurrence
-        for row in plan.rows
-        if row.outcome is Outcome.REPORTED and row.occurrence.scope is Scope.PRODUCTION
-    ]
-    codes = []
-    if any(item.status is Status.USE for item in left) or (check and plan.changes):
-        codes.append(ExitCode.FAILED)
-    if plan.scanned.suppressions:
-        codes.append(ExitCode.LEDGER)
-    if plan.unexamined or any(item.status is Status.UNDECIDED for item in left):
-        codes.append(ExitCode.VACUOUS)
-    return worst(codes)
-
-
-def to_document(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> dict[str, Any]:
-    """Return the report as plain JSON data."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "root": plan.scanned.root,
-        "written": written,
-        "files": {
-            "found": plan.scanned.files_found,
-            "examined": plan.scanned.files_examined,
-            "changed": [change.shown for change in plan.changes],
-        },
-        "accounting": {
-            "before": len(plan.rows),
-            **{outcome.value: plan.count(outcome) for outcome in Outcome},
-        },
-        "verification": [dataclasses.asdict(item) for item in proofs],
-        "suppressions": [dataclasses.asdict(item) for item in plan.scanned.suppressions],
-        "occurrences": [
-            {
-                **dataclasses.asdict(row.occurrence),
-                "outcome": row.outcome.value,
-                "rules": list(row.rules),
-                "reasons": list(row.reasons),
-            }
-            for row in plan.rows
-        ],
-    }
-
-
-def render(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> str:
-    """Return the report as text: what changes, what is left and why, the account."""
-    lines = [
-        f"{'wrote' if written else 'would write'} {change.shown}  [{', '.join(change.rules)}]"
-        for change in plan.changes
-    ]
-    for row in plan.rows:
-        if row.outcome is Outcome.REPORTED:
-            lines.append(f"{row.occurrence.place}  {row.occurrence.kind}  {row.occurrence.text}")
-            lines += [f"    {reason}" for reason in row.reasons]
-    faults = [item for item in proofs if item.fault]
-    lines += [f"{item.path}: {item.level} does not hold: {item.fault}" for item in faults]
-    levels = ", ".join(dict.fromkeys(item.level for item in proofs))
-    if proofs and not faults:
-        lines.append(f"{levels} hold for {len(plan.changes)} files")
-    counts = ", ".join(f"{plan.count(outcome)} {outcome}" for outcome in Outcome)
-    lines.append(f"{len(plan.rows)} occurrences = {counts}")
-    lines.append(f"{plan.scanned.files_examined} of {plan.scanned.files_found} files examined")
-    text = "\n".join(lines) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _demand_sound(plan: Migration, paths: Sequence[Path]) -> None:
-    if not plan.scanned.files_examined:
-        raise VacuousError("no file was examined", place=", ".join(str(path) for path in paths))
-    if not plan.scanned.is_accounted:
-        raise HarnessError("the scan lost count of what it found: please report this")
-
-
-def _demand_residue(plan: Migration, paths: Sequence[Path], settings: ScanSettings) -> None:
-    """Scan again: exactly what was reported or allowed must be left."""
-    after = plan_migration(paths, settings)
-    found = found_by(after)
-    if after.changes:
-        raise HarnessError("a second run would change more", place=after.changes[0].shown)
-    if found != plan.residue():
-        wrong = sorted((found - plan.residue()) + (plan.residue() - found))
-        raise HarnessError(
-            "a scan after the run does not find what was reported", place=str(wrong[0][0])
-        )
-
-
-def _demand_clean(root: Path, plan: Migration) -> None:
-    """Refuse a work tree with uncommitted changes, or one of whose files git does not know."""
-    place = root.resolve()
-    if not any((folder / ".git").exists() for folder in (place, *place.parents)):
-        return  # no work tree: the journal is what takes the run back
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    unknown = UsageError(
-        "git cannot say whether the work tree is clean",
-        place=str(root),
-        advice="mend that, or use --allow-dirty",
+    request = Request(
+        mode=_mode(mode),
+        level=level,
+        docs=docs,
+        jobs=(jobs or os.cpu_count() or 1) if jobs is not None else None,
+        allow_dirty=allow_dirty,
+        resume=resume,
+        todo=todo,
+        python=python,
+        test_command=test_command,
+        foreign=foreign,
     )
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", str(root), "status", "--porcelain=v1", "-z", "-uall", "--", "."],  # noqa: S607 - the user's own git
-            capture_output=True,
-            check=False,
-            env=environment,
-        )
-    except OSError:
-        raise unknown from None
-    if done.returncode != 0:
-        raise unknown
-    changed = {os.fsencode(change.path) for change in plan.changes}
-    for entry in done.stdout.split(b"\0"):
-        is_foreign = entry.startswith(b"?? ") and not any(
-            path.endswith(b"/" + entry[3:]) for path in changed
-        )
-        if entry and not is_foreign:
-            advice = "commit first, or use --allow-dirty"
-            raise UsageError(
-                "the work tree has uncommitted changes",
-                place=os.fsdecode(entry[3:]),
-                advice=advice,
-            )
+    _demand_sense(paths, mode, request, repos=repos, batch=(state, deadline), patch=patch)
+    check_writable(output)
+    if repos is not None:
+        bounds = Bounds(request.jobs or os.cpu_count() or 1, deadline or DEFAULT_DEADLINE_S)
+        undoes = mode == "undo"
+        return _batch(repos, state, request, bounds, report=(form, output), undoes=undoes)
+    if mode == "undo":
+        return _undo(paths)
+    with progress_bar("reading files") as progress:
+        finished = migrate(paths, request, progress=progress)
+    _tell(finished)
+    if patch is not None:
+        _write_bytes(patch, patch_of(finished.plan.changes))
+    _deliver(_rendered(finished, request, form), output)
+    return finished.exit_code
 
 
-def _write_patch(file: Path, plan: Migration) -> None:
+def _mode(given: str | None) -> Mode:
+    match given:
+        case "write" | "check" | "diff":
+            return given
+        case _:
+            return "plan"
+
+
+def _demand_sense(
+    paths: Sequence[Path],
+    mode: str | None,
+    request: Request,
+    *,
+    repos: str | None,
+    batch: tuple[Path | None, float | None],
+    patch: Path | None,
+) -> None:
+    if repos is None and not paths:
+        raise UsageError("give paths, or a list of repositories with --repos")
+    if repos is None and any(item is not None for item in batch):
+        raise UsageError("--state and --deadline need --repos")
+    if repos is not None and paths:
+        advice = "put a pattern in quotes"
+        raise UsageError("--repos takes one list and no paths", place=str(paths[0]), advice=advice)
+    if repos is not None and (patch is not None or mode == "diff"):
+        raise UsageError("--diff and --patch are for one repository")
+    if repos is None and request.resume and mode in {"check", "diff", "undo"}:
+        raise UsageError(f"--resume writes, so it does not go with --{mode}")
+
+
+def _tell(finished: Finished) -> None:
+    """Say on standard error what is not part of the report."""
+    completed = finished.completed
+    if completed is not None:
+        for name in completed.written:
+            click.echo(f"planproof: {name}: completed", err=True)
+    faults = dict(completed.faults) if completed is not None else {}
+    for name, reason in {**faults, **finished.unwritten}.items():
+        click.echo(f"planproof: {name} is not written: {reason}", err=True)
+
+
+def _rendered(finished: Finished, request: Request, form: str) -> str:
+    if request.mode == "diff":
+        return patch_of(finished.plan.changes).decode("utf-8", "replace")
+    from codemods.reports import RENDERERS  # noqa: PLC0415 - `--help` and `--undo` need none
+
+    return RENDERERS[form](finished.plan, finished.proofs, written=finished.written)
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write_bytes(output, text.encode("utf-8", "backslashreplace"))
+
+
+def _write_bytes(file: Path, data: bytes) -> None:
     try:
-        file.write_bytes(patch_of(plan.changes))
+        file.write_bytes(data)
     except OSError as error:
         raise UsageError(error.strerror or "cannot be written", place=str(file)) from None
 
@@ -223,7 +214,42 @@ def _undo(paths: Sequence[Path]) -> int:
     missing = next((path for path in paths if not path.exists()), None)
     if missing is not None:
         raise UsageError("no such file or folder", place=str(missing))
-    root = os.path.commonpath([str(project_root(path)) for path in paths])
-    for name in undo(Path(root)):
-        click.echo(f"restored {name}")
+    with coded():
+        for name in undo(journal_root(paths)):
+            click.echo(f"restored {name}")
     return int(ExitCode.PASSED)
+
+
+def _batch(
+    repos: str,
+    state: Path | None,
+    request: Request,
+    bounds: Bounds,
+    *,
+    report: tuple[str, Path | None],
+    undoes: bool,
+) -> int:
+    # A single repository needs no pool and none of its modules.
+    from codemods.repositories import read_list  # noqa: PLC0415
+    from conformance.commands import codemod_batch, codemod_batch_report  # noqa: PLC0415
+
+    with coded():
+        listed = read_list(repos)
+    if not listed.repositories:
+        raise VacuousError("no repository is listed", place=repos)
+    folder = listed.state if state is None else Path(os.path.abspath(state))  # noqa: PTH100 - links keep their names
+    if undoes:
+        restored, faults = codemod_batch.undo_batch(listed, folder)
+        for name, files in restored.items():
+            click.echo(f"{name}: {len(files)} files restored")
+        for fault in faults.values():
+            click.echo(f"planproof: {fault}", err=True)
+        return int(ExitCode.HARNESS if faults else ExitCode.PASSED)
+    form, output = report
+    result = codemod_batch.run_batch(listed, folder, request, form, bounds)
+    if form == "json":
+        text = codemod_batch_report.to_json(result, repos, str(folder), request.mode)
+    else:
+        text = codemod_batch_report.render(result, str(folder), request.mode)
+    _deliver(text, output)
+    return codemod_batch_report.exit_code_of(result)

@@ -2,10 +2,7 @@
 
 import dataclasses
 import os
-import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from codemods.occurrence import Occurrence, Scope, Status
 from codemods.report import ScanReport
 from codemods.scanner import scan
 from codemods.settings import ScanSettings
+from conformance.commands.progress import progress_bar
 from conformance.commands.report_output import report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
 
@@ -89,7 +87,7 @@ def _scan(paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, 
             settings, roots=settings.roots + roots, exclude=settings.exclude + excludes
         )
         place = None
-        with _progress() as progress:
+        with progress_bar("reading files") as progress:
             report = scan(paths, settings, progress=progress, jobs=os.cpu_count() or 1)
     except CodemodError as error:
         where = ": ".join(item for item in (place, error.place) if item)
@@ -122,20 +120,6 @@ def read_settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
     except CodemodError as error:
         where = f"{place}.{error.place}" if error.place else place
         raise UsageError(error.message, place=where, advice=error.advice) from None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Give a bar on standard error if a person is looking at it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415 - slower to import than a scan without a bar
-    from rich.progress import Progress  # noqa: PLC0415 - the same
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading files", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _write(text: str, output: Path | None) -> None:
