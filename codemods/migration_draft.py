@@ -20,6 +20,8 @@ from codemods.text_plan import TextPlan
 IMPORTS = frozenset({Kind.IMPORT, Kind.FROM_IMPORT, Kind.STAR_IMPORT, Kind.RELATIVE_IMPORT})
 # What a module's own plan decides, and what another module may take from it.
 CODE = IMPORTS | {Kind.REEXPORT, Kind.REFERENCE, Kind.IDENTIFIER}
+# Words in text that mean a local name, so they follow the import.
+NAMED = frozenset({Kind.ANNOTATION, Kind.TYPE_COMMENT})
 HANDED_ON = "handed on by "
 INSIDE = "inside the legacy module"
 _BY_HAND = "no rule rewrites this form: change it by hand"
@@ -40,6 +42,7 @@ class Draft:
         texts: what is to be done to the rest of each file.
         stays: occurrences that could be rewritten and must not be, with the reason.
         changes: the files that change.
+        located: occurrences in notebooks with their places in the code as one module.
     """
 
     settings: ScanSettings
@@ -52,6 +55,7 @@ class Draft:
     texts: dict[str, TextPlan] = field(default_factory=dict)
     stays: dict[Occurrence, str] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
+    located: dict[Occurrence, Occurrence] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     resolved: dict[str, bool] = field(default_factory=dict)
     roots: dict[str, ImportRoots] = field(default_factory=dict)
@@ -99,7 +103,8 @@ class Draft:
 
     def is_edited(self, item: Occurrence, plan: ModulePlan) -> bool:
         """Say whether a module's own plan rewrites an occurrence, or what it names."""
-        offset = self.sources[item.path].line_starts[item.line - 1] + item.column - 1
+        place = self.located.get(item, item)
+        offset = self.sources[item.path].line_starts[place.line - 1] + place.column - 1
         return offset in plan.covered or any(edit.start <= offset < edit.end for edit in plan.edits)
 
     def grouped(self) -> Iterator[Change]:

@@ -16,10 +16,11 @@ from codemods.examination import language_of_bytes
 from codemods.import_roots import ImportRoots
 from codemods.mapping import shipped
 from codemods.migration import Change, Migration, Outcome
-from codemods.migration_draft import CODE, HANDED_ON, IMPORTS, INSIDE, Draft, uses
+from codemods.migration_draft import CODE, HANDED_ON, IMPORTS, INSIDE, NAMED, Draft, uses
 from codemods.migration_settings import Binding, MigrationSettings
 from codemods.module_plan import plan_module
 from codemods.module_view import Blocker
+from codemods.notebook_plan import migrate_notebook
 from codemods.occurrence import Kind, Occurrence, Status
 from codemods.planner import IMPORT_RULE, ModulePlan
 from codemods.prefilter import read
@@ -29,10 +30,10 @@ from codemods.source import Source, decode_python, decode_text
 from codemods.text_plan import plan_text
 
 _UNITS = frozenset({Status.USE, Status.UNDECIDED, Status.ALLOWED, Status.UNEXAMINED})
-_NAMED = frozenset({Kind.ANNOTATION, Kind.TYPE_COMMENT})
 # By these a test replaces what the code under test calls.
 _REPLACING = frozenset({Kind.PATCH_TARGET, Kind.MODULE_LOOKUP})
 _SUFFIXES = (".py", ".pyi", ".pyw")
+_NOTEBOOK = ".ipynb"
 _WRITABLE = 0o222
 _WORD = re.compile(r"\w+")
 _STAR = re.compile(r"\bimport\s*\*")
@@ -72,17 +73,37 @@ class _Run(Draft):
 
     def plan_file(self, shown: str) -> None:
         """Plan one file that imports a legacy module directly."""
-        if not shown.endswith(_SUFFIXES):
-            return
         items = [item for item in self.units[shown] if _is_import(item)]
         allowed = any(item.status is Status.ALLOWED for item in self.units[shown])
-        if items:
+        if shown.endswith(_NOTEBOOK):
+            self._plan_notebook(shown)
+        elif not shown.endswith(_SUFFIXES):
+            return
+        elif items:
             self.changes.pop(shown, None)
-            self.plans[shown] = self._plan(self._path(shown), shown, items)
+            self.plans[shown] = self._plan(self._path(shown), shown)
         elif allowed:
             self.plans[shown] = _blocked("what it uses is allowed to stay")
         if shown in self.plans and self.plans[shown].uses == {EVERYTHING}:
             self.plans[shown] = replace(self.plans[shown], uses=self._named_in(shown))
+
+    def _plan_notebook(self, shown: str) -> None:
+        items = [item for item in self.units[shown] if item.cell and item.status is Status.USE]
+        data = read(self._path(shown), "/dev/null") if items else None
+        if not isinstance(data, bytes):
+            return
+        self.changes.pop(shown, None)
+        refusal = self._refusal(self._path(shown))
+        if refusal:
+            self.plans[shown] = _blocked(refusal)
+            return
+        made = migrate_notebook(data, items, self.settings.needles, self.options, self._plan_text)
+        self.plans[shown], self.texts[shown] = made.plan, made.text
+        self.sources[shown] = made.source
+        self.located.update(made.located)
+        if made.after is not None:
+            rules = sorted({*made.plan.rules, *made.text.rules})
+            self.changes[shown] = Change(self._path(shown), shown, data, made.after, tuple(rules))
 
     def _named_in(self, shown: str) -> frozenset[str]:
         """Return the symbols whose names stand anywhere in a module, or `EVERYTHING`."""
@@ -95,31 +116,41 @@ class _Run(Draft):
     def _path(self, shown: str) -> str:
         return os.path.join(self.report.root, shown)  # noqa: PTH118 - names need not be Unicode
 
-    def _plan(self, path: str, shown: str, items: list[Occurrence]) -> ModulePlan:
+    def _plan(self, path: str, shown: str) -> ModulePlan:
         refusal = self._refusal(path)
         data = read(path, "/dev/null")
         if refusal or not isinstance(data, bytes):
             return _blocked(refusal or "the file has changed since it was scanned")
-        named = [item for item in self.units[shown] if item.kind not in CODE and item.needle]
         try:
             text = decode_python(data)
-            plan = plan_module(
-                text,
-                self.settings.all_roots,
-                wanted={(item.line, item.column) for item in items},
-                named={(item.line, item.column) for item in named if item.kind in _NAMED},
-                paths={(item.line, item.column) for item in named if item.kind not in _NAMED},
-                kept=self.report.facades.get(shown, ()) if shown in self.taken else (),
-                pinned=self.pins.keys(),
-                keeps_locals=self.options.binding is Binding.KEEP,
-                bridge=self.options.bridge,
-            )
+            kept = self.report.facades.get(shown, ()) if shown in self.taken else ()
+            plan = self._plan_text(text, self.units[shown], kept)
             if plan.edits:
                 self._change(path, shown, data, plan.edits, plan.rules)
                 self.sources[shown] = Source.of(text)
         except (EditError, UnicodeError, LookupError, IndexError) as error:
             return _blocked(str(error))
         return plan
+
+    def _plan_text(
+        self, text: str, items: Sequence[Occurrence], kept: Collection[str] = ()
+    ) -> ModulePlan:
+        """Plan a module's text with the occurrences in it."""
+        wanted = {(item.line, item.column) for item in items if _is_import(item)}
+        named = [item for item in items if item.kind not in CODE and item.needle]
+        if not wanted:
+            return ModulePlan()
+        return plan_module(
+            text,
+            self.settings.all_roots,
+            wanted=wanted,
+            named={(item.line, item.column) for item in named if item.kind in NAMED},
+            paths={(item.line, item.column) for item in named if item.kind not in NAMED},
+            kept=kept,
+            pinned=self.pins.keys(),
+            keeps_locals=self.options.binding is Binding.KEEP,
+            bridge=self.options.bridge,
+        )
 
     def _change(
         self, path: str, shown: str, data: bytes, edits: Sequence[Edit], rules: Iterable[str]
@@ -189,7 +220,7 @@ class _Run(Draft):
         plan = self.plans.get(item.path)
         if plan is None:
             return True
-        return item.kind not in _NAMED and not self.is_edited(item, plan)
+        return item.kind not in NAMED and not self.is_edited(item, plan)
 
     # Groups that have to change together
 
@@ -214,7 +245,10 @@ class _Run(Draft):
         if change is None:
             return
         plan = self.plans.get(shown, ModulePlan())
-        if shown in self.texts:
+        if shown.endswith(_NOTEBOOK):
+            self.plans[shown] = replace(_blocked("a part of it has to stay"), uses=plan.uses)
+            del self.texts[shown]
+        elif shown in self.texts:
             is_python = shown in self.sources or shown.endswith(_SUFFIXES)
             self.write_text_of(shown, change.before, is_python=is_python)
         elif plan.edits:
@@ -276,7 +310,6 @@ def _is_import(item: Occurrence) -> bool:
         item.status is Status.USE
         and item.kind in IMPORTS
         and bool(item.needle)
-        and item.cell is None
         and item.reason != INSIDE
     )
 

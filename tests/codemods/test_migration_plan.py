@@ -1,5 +1,6 @@
 """Files that depend on each other: patches and what they patch, facades and who imports them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,43 @@ def test_a_module_that_stays_and_does_not_use_what_is_patched_stops_nothing(plan
         }
     )
     assert [change.shown for change in made.changes] == ["service.py", "tests/test_it.py"]
+
+
+def notebook(*cells) -> str:
+    return json.dumps(
+        {
+            "cells": [
+                {"cell_type": "code", "execution_count": 1, "metadata": {}, "outputs": []}
+                | {"source": text.splitlines(keepends=True)}
+                for text in cells
+            ],
+            "metadata": {"language_info": {"name": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        },
+        indent=1,
+    )
+
+
+def test_a_notebook_is_one_module(plan) -> None:
+    head = "import durable_execution as de\nimport importlib\n"
+    lookup = "importlib.import_module('durable_execution')\n"
+    call = "r = await de.execute_segment(p, t, execution_id='x', environment=e)\nr.success"
+    made = plan({"n.ipynb": notebook(head + lookup, call)})
+    found = json.loads(after(made, "n.ipynb"))["cells"]
+    assert "".join(found[0]["source"]) == (
+        "from engine import segment_api as de\nimport importlib\n"
+        "importlib.import_module('engine.segment_api')\n"
+    )
+    assert "".join(found[1]["source"]) == call
+    assert set(outcomes(made, "n.ipynb")) == {"rewritten"}
+    write(made)
+    assert not plan({}).changes
+
+
+def test_a_notebook_whose_magics_use_the_name_stays(plan) -> None:
+    made = plan(
+        {"n.ipynb": notebook("import durable_execution as de\n", "%timeit de.STEP_ABORT_MS")}
+    )
+    assert not made.changes
+    assert "cell 2" in made.rows[0].reasons[0]
