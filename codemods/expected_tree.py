@@ -151,7 +151,8 @@ class _Canonical(ast.NodeTransformer):
         for item in ast.walk(node):
             if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
                 inner: Any = item.value
-                for call in (getattr(inner, "value", None), *getattr(inner, "args", ())):
+                inside = inner.args if isinstance(inner, ast.Call) else ()
+                for call in (getattr(inner, "value", None), *inside):
                     symbol = self._called(call)
                     if symbol is not None:
                         record = self.names.mapped.symbols[symbol.result]

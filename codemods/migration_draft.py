@@ -59,6 +59,7 @@ class Draft:
     sources: dict[str, Source] = field(default_factory=dict)
     resolved: dict[str, bool] = field(default_factory=dict)
     roots: dict[str, ImportRoots] = field(default_factory=dict)
+    projects: dict[str, str] = field(default_factory=dict)
 
     def is_resolved(self, shown: str) -> bool:
         """Say whether a module hands on nothing legacy any more after the run."""

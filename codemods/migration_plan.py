@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codemods.bridging import EVERYTHING
+from codemods.collection import paused
 from codemods.discovery import Language, language_of, project_root
 from codemods.edits import Edit, EditError, apply_edits, apply_to_bytes, apply_to_text_bytes
 from codemods.errors import MissingPathError
@@ -282,7 +283,10 @@ class _Run(Draft):
             return "a symbolic link: migrate the file it leads to"
         if not os.stat(path).st_mode & _WRITABLE:  # noqa: PTH116 - the same
             return "the file is read-only"
-        project = str(project_root(Path(path)))
+        folder = os.path.dirname(path)  # noqa: PTH120 - the same
+        project = self.projects.get(folder)
+        if project is None:
+            project = self.projects[folder] = str(project_root(Path(path)))
         roots = self.roots.setdefault(project, ImportRoots(project, self.settings.source_roots))
         name = shipped().engine
         found = roots.locate((name,), 0, path).file(1)
@@ -352,16 +356,17 @@ def plan_migration(
         for item in found
         if item.reason.startswith(HANDED_ON)
     )
-    run = _Run(settings, options, report, units, taken)
-    chosen = [
-        shown
-        for shown in sorted(units)
-        if any(Path(report.root, shown).is_relative_to(path) for path in given)
-    ]
-    run.find_pins()
-    run.plan_modules(chosen)
-    for shown in chosen:
-        run.plan_text_of(shown)
-    run.settle()
-    rows = tuple(run.row(item) for shown in chosen for item in units[shown])
-    return Migration(report, rows, tuple(run.grouped()))
+    with paused():
+        run = _Run(settings, options, report, units, taken)
+        chosen = [
+            shown
+            for shown in sorted(units)
+            if any(Path(report.root, shown).is_relative_to(path) for path in given)
+        ]
+        run.find_pins()
+        run.plan_modules(chosen)
+        for shown in chosen:
+            run.plan_text_of(shown)
+        run.settle()
+        rows = tuple(run.row(item) for shown in chosen for item in units[shown])
+        return Migration(report, rows, tuple(run.grouped()))

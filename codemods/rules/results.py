@@ -53,7 +53,8 @@ def _follow_name(view: ModuleView, name: ast.Name, value: ast.AST, record: Symbo
 def _is_pending(view: ModuleView, binding: ast.AST, record: Symbol) -> bool:
     """Say whether the name is bound here by a call of the same record, which is followed too."""
     value = getattr(view.parents.get(binding), "value", None)
-    calls = [getattr(value, "value", None), *getattr(value, "args", ())]
+    inside = value.args if isinstance(value, ast.Call) else ()
+    calls = [getattr(value, "value", None), *inside]
     return any(view.calls.get(call) == record.name for call in calls if call is not None)
 
 
