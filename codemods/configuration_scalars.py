@@ -18,7 +18,7 @@ _BEFORE = re.compile(rf"(?:{_PATH}\s*,\s*)*$")
 _AFTER_QUOTE = re.compile(r"\s*(?:[,}\]]|//|#|;|$)")
 _AFTER_BARE = re.compile(rf"(?:\s*,\s*{_PATH})*\s*(?:[,}}\]]|\s#|\s;|$)")
 _KEY = re.compile(
-    r"""(?:^|[\s{,(\[]|-\s)(?P<quote>["']?)(?P<key>[\w()][\w.()/-]*)(?P=quote)\s*(?P<sign>=|:(?P<gap>\s*))\s*$"""
+    r"""(?:^\s*(?:export\s+|-\s+)*|[{,\[]\s*)(?P<quote>["']?)(?P<key>[\w()][\w.()/-]*)(?P=quote)\s*(?P<sign>=|:(?P<gap>\s*))\s*$"""
 )
 _ITEM = re.compile(r"\s*(?:-\s+)*$")
 _BLOCK_KEY = re.compile(
@@ -39,6 +39,8 @@ _FAMILIES = {
 
 # An opening bracket further up than this belongs to generated data.
 _LINES_BACK = 400
+# Where a quote opens a string: elsewhere it is an apostrophe.
+_BEFORE_QUOTE = " \t=:([{,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,15 @@ def _quote_before(text: str, first: int, family: str) -> int | None:
     for index, character in enumerate(text[:first]):
         if opened is not None:
             opened = None if character == text[opened] else opened
-        elif character in quotes and (index == 0 or text[index - 1] in " \t=:([{,"):
+        elif character in quotes and (index == 0 or text[index - 1] in _BEFORE_QUOTE):
             opened = index
     return opened
 
 
 def _key_of(source: Source, line: int, lead: str, family: str, *, is_quoted: bool) -> str | None:
     """Return the key of a value that `lead` stands before on its line; None if there is none."""
-    if found := _KEY.search(lead):
+    found = (_KEY.match if family in {"ini", "env"} else _KEY.search)(lead)
+    if found is not None:
         is_word = not found["quote"] and not is_quoted and found["gap"] == ""
         # In YAML `a:b` is one word.
         return None if family == "yaml" and is_word else found["key"]
@@ -178,6 +181,8 @@ def _is_in_long_text(source: Source, offset: int, line: int, family: str) -> boo
         return any(source.text.count(mark, 0, offset) % 2 for mark in _TRIPLES)
     if family != "yaml":
         return False
+    if _is_in_open_quotes(source, line):
+        return True
     text = source.line_text(line)
     indent = len(text) - len(text.lstrip())
     for above, depth in _lines_above(source, line):
@@ -186,3 +191,17 @@ def _is_in_long_text(source: Source, offset: int, line: int, family: str) -> boo
                 return True
             indent = depth
     return False
+
+
+def _is_in_open_quotes(source: Source, line: int) -> bool:
+    """Say whether a quoted string of YAML goes on from the lines above."""
+    mark = ""
+    for above in range(1, line):
+        text = source.line_text(above)
+        if mark and mark in text:
+            text, mark = text[text.index(mark) + 1 :], ""
+        if not mark:
+            plain = _blanked(text)
+            opened = _quote_before(plain, len(plain), "yaml")
+            mark = plain[opened] if opened is not None else ""
+    return bool(mark)

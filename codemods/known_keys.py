@@ -14,9 +14,9 @@ KNOWN_KEYS = frozenset(
     {
         "adapter", "app", "application", "backend", "callable", "callback", "class", "cls", "driver",
         "engine", "entrypoint", "executor", "factory", "func", "function", "handler", "hook",
-        "implementation", "import", "imports", "include", "loader", "method", "middleware",
-        "middlewares", "module", "modules", "path", "pipeline", "plugin", "plugins", "processor",
-        "provider", "runner", "service", "storage", "target", "task", "tasks", "type", "worker",
+        "implementation", "import", "imports", "include", "loader", "middleware", "module",
+        "modules", "path", "pipeline", "plugin", "processor", "provider", "runner", "storage",
+        "target", "task", "worker",
     }
 )  # fmt: skip
 

@@ -48,6 +48,7 @@ class Use:
         index: the position among the arguments, -1 for a keyword.
         is_piece: it is only a piece of another value.
         is_key: it is itself the key of a mapping.
+        is_compared: it is compared with something; the keys are the names of the other side.
     """
 
     keys: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Use:
     index: int = -1
     is_piece: bool = False
     is_key: bool = False
+    is_compared: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def module_of(text: str) -> Module | None:
         for child in ast.iter_child_nodes(node):
             parents[child] = node
             pending.append(child)
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
         # `TemplateStr` came with Python 3.14.
         is_formatted = type(node).__name__ in {"JoinedStr", "TemplateStr"}
         if (is_text and not isinstance(parents.get(node), ast.JoinedStr)) or is_formatted:
@@ -159,6 +161,10 @@ def _step(parent: ast.AST, node: ast.AST, found: Use) -> tuple[Use, bool] | None
         return found, True
     if isinstance(parent, ast.Dict):
         return _mapping(parent, node, found)
+    if isinstance(parent, ast.Compare):
+        others = [item for item in (parent.left, *parent.comparators) if item is not node]
+        names = tuple(name for item in others for name in _name(item))
+        return replace(found, keys=(*found.keys, *names), is_compared=True), False
     if isinstance(parent, ast.keyword):
         return replace(found, keys=(*found.keys, *([parent.arg] if parent.arg else ()))), True
     if isinstance(parent, ast.Call):
@@ -197,10 +203,14 @@ def _names(parent: ast.Assign | ast.AnnAssign | ast.arguments, node: ast.AST) ->
         yield from (argument.arg for argument, default in given if default is node)
         return
     targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
-    for target in targets[:1]:
-        if isinstance(target, ast.Name):
-            yield target.id
-        elif isinstance(target, ast.Attribute):
-            yield target.attr
-        elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-            yield str(target.slice.value)
+    yield from _name(targets[0])
+
+
+def _name(node: ast.expr) -> Iterator[str]:
+    """Yield the last name of a variable, an attribute, or an entry by a constant key."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        yield str(node.slice.value)

@@ -30,16 +30,28 @@ class TextEdit:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an occurrence stays as it is; `rule` is the id of the rule that looked at it."""
+    """Why an occurrence stays as it is; `rule` is the id of the rule that looked at it.
+
+    `is_data` says that the program compares the text or looks something up by it, so the same
+    text elsewhere must stay as well.
+    """
 
     reason: str
     rule: str
+    is_data: bool = False
 
 
 class RefusedError(CodemodError):
-    """A text rule leaves an occurrence as it is; the message is the reason."""
+    """A text rule leaves an occurrence as it is; the message is the reason.
+
+    `is_data` says that the program compares the text or looks something up by it.
+    """
 
     code = "CODEMOD_REFUSED"
+
+    def __init__(self, message: str, *, is_data: bool = False) -> None:
+        super().__init__(message)
+        self.is_data = is_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,8 @@ class Passage:
         names = path.names
         if names and names[0] not in self.mapped.symbols:
             raise RefusedError(f"{names[0]} is not in the mapping")
+        if self.item.needle in names:
+            raise RefusedError("the path is only a part of this text")
         return self.mapped.bridge + path.rest
 
     def rewrite(self, start: int, end: int) -> TextEdit:

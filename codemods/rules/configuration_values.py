@@ -123,6 +123,10 @@ CASES = (
         MigrationSettings(string_keys=("engine_name",)),
     ),
     TextCase.noop("a label", "a.yml", "engine: LEGACY\n"),
+    TextCase.noop("a word in a value", "a.ini", "[a]\nx = the handler: LEGACY.execute_segment\n"),
+    TextCase.noop(
+        "a string of several lines", "a.yml", 'x: "y\n  handler: LEGACY.CheckpointManager\n  z"\n'
+    ),
     TextCase.noop("an unknown key", "a.yml", "title: LEGACY.execute_segment\n"),
     TextCase.noop("a list without a key", "a.json", '["LEGACY.execute_segment"]\n'),
     TextCase.noop("loggers", "a.yml", "loggers: [LEGACY]\nlogger: LEGACY\n"),

@@ -10,6 +10,7 @@ name in the same shape. Everywhere else a string may be data (a stored name, a m
 a logger), which must not change; it is reported with what to add to `string_keys` if it is a path.
 """
 
+from codemods.callees import PATCHERS, RUNNERS
 from codemods.known_keys import is_known, is_logger, takes_bare_modules
 from codemods.migration_settings import MigrationSettings
 from codemods.occurrence import Kind
@@ -19,6 +20,8 @@ from codemods.text_passage import Passage, RefusedError, TextEdit
 
 # `module=` of these is a pattern of the modules that warn.
 _WARNING_FILTERS = frozenset({"filterwarnings", "simplefilter"})
+# What is given to these leaves the program.
+_WRITERS = frozenset({"JSONResponse", "dump", "dumps", "jsonify", "packb", "publish", "send"})
 
 
 def migrate(passage: Passage) -> TextEdit:
@@ -39,7 +42,13 @@ def _demand_path(passage: Passage, use: Use) -> None:
     if callee in _WARNING_FILTERS:
         raise RefusedError("a pattern of the modules that warn")
     if use.is_key:
-        raise RefusedError("a key of a mapping, which is data")
+        raise RefusedError("a key of a mapping, which is data", is_data=True)
+    if callee in _WRITERS:
+        raise RefusedError("a message or a record, which others read", is_data=True)
+    if callee in PATCHERS and use.call is not None and use.callee[-2:] != ("patch", "dict"):
+        raise RefusedError("a patch whose target is no first argument: make it one")
+    if callee in RUNNERS and use.call is not None:
+        raise RefusedError("an argument of a program that is started here")
     # `patch.dict("module.TABLE", ...)` imports its first argument.
     if (callee in extra or use.callee[-2:] == ("patch", "dict")) and use.index == 0:
         return
@@ -47,10 +56,10 @@ def _demand_path(passage: Passage, use: Use) -> None:
         if passage.path.names or passage.path.package or takes_bare_modules(key, extra):
             return
         raise RefusedError(f"a single word below {key!r} may be a label: {_advice(key)}")
-    named = key or callee
-    if not named:
-        raise RefusedError("nothing says that this is an import path: there is no key to go by")
-    raise RefusedError(f"nothing says that this is an import path: {_advice(named)}")
+    named = key or (callee if use.index == 0 else "")
+    advice = _advice(named) if named else "there is no key to go by"
+    reason = f"nothing says that this is an import path: {advice}"
+    raise RefusedError(reason, is_data=use.is_compared)
 
 
 def _advice(key: str) -> str:
@@ -86,6 +95,15 @@ CASES = (
         f"register('{_NEW}')\nNAMES = ['engine.segment_api']\n",
         MigrationSettings(string_keys=("register", "NAMES")),
     ),
+    TextCase(
+        "a comparison with a setting",
+        "a.py",
+        f"if settings.EXECUTOR_CLASS == '{_RUN}' or '{_RUN}' != config['handler']: pass\n",
+        f"if settings.EXECUTOR_CLASS == '{_NEW}' or '{_NEW}' != config['handler']: pass\n",
+    ),
+    TextCase.noop("a message", "a.py", f"send({{'task': '{_RUN}'}})\njson.dumps(['{_RUN}'])\n"),
+    TextCase.noop("a keyword of a patch", "a.py", f"patch(target='{_RUN}')\n"),
+    TextCase.noop("a program that is started", "a.py", f"run(['x', '{_RUN}'])\n"),
     TextCase.noop("a logger", "a.py", "log = logging.getLogger('LEGACY')\nlogger = 'LEGACY'\n"),
     TextCase.noop("a label", "a.py", "ENGINE = 'LEGACY'\n"),
     TextCase.noop("an unknown key", "a.py", f"TITLE = '{_RUN}'\nf('{_RUN}')\n"),
