@@ -149,6 +149,19 @@ def resume(root: Path) -> Completed | None:
         return Completed(journal.run, written, faults, journal.summary)
 
 
+def written_by(root: Path, run: str) -> set[str]:
+    """Return the files that stand as a run of this name has left them; none without a name.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    journal = read_journal(root, JOURNAL) if run else None
+    if journal is None or journal.run != run:
+        return set()
+    paths = ((root / entry.path, entry.after) for entry in journal.entries)
+    return {str(path) for path, after in paths if _bytes_of(path) == after}
+
+
 def undo(root: Path, *, run: str | None = None) -> list[str]:
     """Give every file of the last run its earlier bytes; return their paths.
 

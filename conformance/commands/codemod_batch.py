@@ -19,7 +19,7 @@ from codemods.migration import Outcome
 from codemods.reports import RENDERERS
 from codemods.repositories import RepositoryList, size_of
 from codemods.staging import put
-from codemods.writing import interrupted, undo
+from codemods.writing import interrupted, undo, written_by
 from conformance.commands.codemod_run import (
     Finished,
     Request,
@@ -190,12 +190,9 @@ def _done_before(task: Task) -> Mapping[str, Any]:
     """Return what this batch had written and was killed before it could note."""
     root = journal_root([task.repository])
     journal = read_journal(root, JOURNAL)
-    if journal is None or journal.run != task.request.run or interrupted(root) is not None:
+    if journal is None or interrupted(root) is not None:
         return {}
-    is_whole = all(
-        (root / entry.path).is_file() and (root / entry.path).read_bytes() == entry.after
-        for entry in journal.entries
-    )
+    is_whole = len(written_by(root, task.request.run)) == len(journal.entries)
     return journal.summary if is_whole else {}
 
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from codemods.migration import Outcome
-from conformance.commands.codemod_batch import DONE, BatchResult, Entry
+from conformance.commands.codemod_batch import DONE, REPORTS, BatchResult, Entry
 from conformance.commands.codemod_run import Mode
 from conformance.errors import ExitCode, worst
 
@@ -72,7 +72,7 @@ def render(result: BatchResult, state: str, mode: Mode) -> str:
     lines += [
         f"{found['repositories']} repositories = {states}",
         f"{found['before']} occurrences = {counts}; {found['files']} files {verb}",
-        f"reports: {state}",
+        f"a report of each: {state}/{REPORTS}",
     ]
     text = "\n".join(lines) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -28,6 +28,7 @@ from codemods.writing import (
     interrupted,
     resume,
     write_groups,
+    written_by,
 )
 from conformance.commands.codemod_proofs import proof_codes, proof_environment
 from conformance.commands.codemod_tree import demand_clean, foreign_files
@@ -178,7 +179,7 @@ def migrate(
         is_written = request.mode == "write"
         finished = _judged(Finished(plan, tuple(proofs), is_written, {}, completed), request)
         if is_written:
-            unwritten = _write(plan, request, describe(finished))
+            unwritten = _write(finished, request, describe(finished))
             plan = drop_groups(plan, unwritten)
             finished = _judged(replace(finished, plan=plan, unwritten=unwritten), request)
             _demand_residue(finished, paths, scan_settings, options)
@@ -231,10 +232,14 @@ def _complete(root: Path, request: Request) -> Completed | None:
     return None
 
 
-def _write(plan: Migration, request: Request, summary: Mapping[str, Any]) -> dict[str, str]:
-    if plan.changes and not request.allow_dirty:
-        demand_clean(plan)
+def _write(finished: Finished, request: Request, summary: Mapping[str, Any]) -> dict[str, str]:
+    plan, completed = finished.plan, finished.completed
     root = Path(plan.scanned.root)
+    if plan.changes and not request.allow_dirty:
+        own = written_by(root, request.run)
+        if completed is not None:
+            own |= {str(root / name) for name in completed.written}
+        demand_clean(plan, own)
     return write_groups(root, plan.changes, run=request.run, summary=summary)
 
 

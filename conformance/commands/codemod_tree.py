@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from codemods.discovery import discover, project_root
@@ -17,10 +17,14 @@ _STATUS = ("status", "--porcelain=v1", "-z", "-uall", "--", ".")
 _NO_COMMIT = b"no commit"
 
 
-def demand_clean(plan: Migration) -> None:
+def demand_clean(plan: Migration, own: Collection[str] = ()) -> None:
     """Refuse work trees with uncommitted changes, or with changed files that git does not know.
 
     Every work tree that has one of the plan's files is asked.
+
+    Args:
+        plan: what is to be written.
+        own: files that the same run has written already, by their absolute paths.
 
     Raises:
         UsageError: one is not clean, or git cannot say.
@@ -32,10 +36,12 @@ def demand_clean(plan: Migration) -> None:
             by_tree[tree].append(change)
     for tree, changes in by_tree.items():
         folder = Path(os.path.realpath(plan.scanned.root))
-        _demand_clean(folder if folder.is_relative_to(tree) else tree, changes)
+        _demand_clean(folder if folder.is_relative_to(tree) else tree, tree, changes, own)
 
 
-def _demand_clean(folder: Path, changes: Sequence[Change]) -> None:
+def _demand_clean(
+    folder: Path, tree: Path, changes: Sequence[Change], own: Collection[str]
+) -> None:
     listed = git(folder, *_STATUS)
     if listed is None:
         raise UsageError(
@@ -44,7 +50,10 @@ def _demand_clean(folder: Path, changes: Sequence[Change]) -> None:
             advice="mend that, or use --allow-dirty",
         )
     changed = {os.fsencode(os.path.realpath(change.path)) for change in changes}
+    mine = {os.fsencode(os.path.realpath(path)) for path in own}
     for entry in listed.split(b"\0"):
+        if os.path.join(os.fsencode(tree), entry[3:]) in mine:  # noqa: PTH118 - bytes
+            continue
         is_foreign = entry.startswith(b"?? ") and not any(
             path.endswith(b"/" + entry[3:]) for path in changed
         )
