@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from codemods.migration import Outcome
 from codemods.occurrence import Status
 from codemods.proofs.child_process import ChildError, run
-from codemods.proofs.proof import Claim, Proof, not_run
+from codemods.proofs.proof import Claim, Proof
 from codemods.proofs.working_copy import Project, child_environment, projects, running_copy
 
 LEVEL = "P5"
@@ -37,10 +37,17 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """One run: the outcome of each test by its id, and the imports that the tripwire refused."""
+    """One run.
+
+    Attributes:
+        outcomes: of each test by its id.
+        refused: the imports that the tripwire refused.
+        fault: why there are no outcomes.
+    """
 
     outcomes: Mapping[str, str]
     refused: tuple[str, ...] = ()
+    fault: str = ""
 
     @property
     def summary(self) -> str:
@@ -65,24 +72,26 @@ def prove(claim: Claim) -> Iterator[Proof]:
             before = _run(claim, project, migrated=False)
             fault = _vacuous(before)
             if fault:
-                yield not_run(LEVEL, fault, project.shown)
+                yield project.not_run(LEVEL, fault)
                 continue
             after = _run(claim, project, migrated=True)
             wired = _run(claim, project, migrated=True, tripwire=tripwire)
-        except (SuiteError, ChildError, OSError) as error:
-            yield not_run(LEVEL, str(error), project.shown)
+        except (SuiteError, OSError) as error:
+            yield project.not_run(LEVEL, str(error))
             continue
-        yield Proof(project.shown, LEVEL, _difference(before, after), before.summary)
+        yield project.proof(LEVEL, _difference(before, after), before.summary)
         detail = f"with a tripwire for {', '.join('.'.join(root) for root in tripwire.roots)}"
         if tripwire.permitted:
             detail += f"; it lets through what is left: {', '.join(tripwire.permitted)}"
         fault = _difference(after, wired)
         if wired.refused:
             fault = f"the legacy module is still imported: {_first(wired.refused)}"
-        yield Proof(project.shown, LEVEL, fault, detail)
+        yield project.proof(LEVEL, fault, detail)
 
 
 def _vacuous(before: SuiteRun) -> str:
+    if before.fault:
+        return before.fault
     if not before.outcomes:
         return "there are no tests"
     if "passed" not in before.outcomes.values():
@@ -91,6 +100,8 @@ def _vacuous(before: SuiteRun) -> str:
 
 
 def _difference(before: SuiteRun, after: SuiteRun) -> str:
+    if after.fault:
+        return after.fault
     names = before.outcomes.keys() | after.outcomes.keys()
     wrong = [
         f"{name}: {before.outcomes.get(name, 'absent')} -> {after.outcomes.get(name, 'absent')}"
@@ -138,16 +149,19 @@ def _run(
             _demand_armed(python, environment, copy, tripwire)
             log.unlink(missing_ok=True)
         words = _words(claim.environment.test_command, python, junit)
-        done = run(
-            words,
-            folder=copy,
-            environment=environment,
-            deadline_s=claim.environment.test_deadline_s,
-        )
-        if not junit.is_file():
-            raise SuiteError(f"{shlex.join(words)}: no results: {done.last_line}")
+        outcomes: Mapping[str, str] = {}
+        fault = ""
+        deadline_s = claim.environment.test_deadline_s
+        try:
+            done = run(words, folder=copy, environment=environment, deadline_s=deadline_s)
+            if junit.is_file():
+                outcomes = read_results(junit)
+            else:
+                fault = f"{shlex.join(words)}: no results: {done.last_line}"
+        except (ChildError, SuiteError) as error:
+            fault = str(error)
         refused = log.read_text("utf-8").splitlines() if log.is_file() else []
-        return SuiteRun(read_results(junit), tuple(dict.fromkeys(refused)))
+        return SuiteRun(outcomes, tuple(dict.fromkeys(refused)), fault)
 
 
 def _words(command: str, python: str, junit: Path) -> list[str]:
@@ -207,6 +221,9 @@ def _demand_armed(
     for root in tripwire.roots:
         name = ".".join(root)
         words = [python, "-c", _PROBE, name]
-        done = run(words, folder=copy, environment=environment, deadline_s=_PROBE_DEADLINE_S)
+        try:
+            done = run(words, folder=copy, environment=environment, deadline_s=_PROBE_DEADLINE_S)
+        except ChildError as error:
+            raise SuiteError(str(error)) from None
         if done.status == 0 or "LegacyImportError" not in done.output:
             raise SuiteError(f"the tripwire does not stop {name}: {done.last_line}")

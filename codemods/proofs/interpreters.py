@@ -14,7 +14,7 @@ from codemods.proofs.child_process import ChildError, run
 
 Version = tuple[int, int]
 
-_FIRST, _LAST = 8, 15  # minor versions that a declaration without bounds may mean
+_FIRST, _LAST = 8, 15  # minor versions that a declaration without a bound may mean
 _NAME = re.compile(r"python3\.(\d+)")
 _CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|>|<)\s*3(?:\.(\d+))?(?:\.[\d*]+)*(\.\*)?\s*")
 _ASK = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -35,8 +35,8 @@ def supported(folder: Path) -> Supported:
     running = sys.version_info[:2]
     if not text:
         return Supported("", frozenset({running}))
-    newest = max((running[1], *(version[1] for version in installed())))
-    minors = range(_FIRST, min(newest, _LAST) + 1)
+    newest = max((_LAST, running[1], *(version[1] for version in installed())))
+    minors = range(_FIRST, newest + 1)
     return Supported(text, frozenset((3, minor) for minor in minors if _allows(text, minor)))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from codemods.proofs.child_process import ChildError, run
-from codemods.proofs.proof import Claim, Proof, not_run
+from codemods.proofs.proof import Claim, Proof
 from codemods.proofs.working_copy import Project, child_environment, projects, running_copy
 
 LEVEL = "P4"
@@ -52,11 +52,11 @@ def prove(claim: Claim) -> Iterator[Proof]:
             able = [file for file in files if not before[file]]
             after = _import(claim, project, able, migrated=True)
         except OSError as error:
-            yield not_run(LEVEL, str(error), project.shown)
+            yield project.not_run(LEVEL, str(error))
             continue
         if not able:
             reason = f"no changed module could be imported before: {files[0]}: {before[files[0]]}"
-            yield not_run(LEVEL, reason, project.shown)
+            yield project.not_run(LEVEL, reason)
             continue
         for change, file in zip(changes, files, strict=True):
             detail = f"by {claim.environment.python}"
@@ -99,8 +99,7 @@ def _import_one(claim: Claim, copy: Path, folders: Sequence[str], file: str) -> 
 
 def module_name(file: str, folders: Sequence[str]) -> str:
     """Return the dotted name of a file by the deepest import folder; empty where it has none."""
-    for folder in sorted(folders, key=len, reverse=True):
-        top = PurePath(folder)
+    for top in sorted(map(PurePath, folders), key=lambda item: len(item.parts), reverse=True):
         if PurePath(file).is_relative_to(top):
             parts = PurePath(file).relative_to(top).with_suffix("").parts
             parts = parts[:-1] if parts[-1] == "__init__" else parts

@@ -89,11 +89,11 @@ def _settled(claim: Claim, plan: Migration, project: Project) -> Iterator[Proof]
             paths = [copy / path.relative_to(project.folder) for path in project.given]
             after = _plan(claim, paths, claim.environment.jobs)
     except (CodemodError, OSError) as error:
-        yield not_run(LEVEL, f"planning the result again: {error}", project.shown)
+        yield project.not_run(LEVEL, f"planning the result again: {error}")
         return
     shown = {project.inside(change): change.shown for change in project.changes}
     for change in after.changes:
-        path = shown.get(change.shown, project.shown)
+        path = shown.get(change.shown, WHOLE)
         yield Proof(path, LEVEL, f"{change.shown}: a second run would change it")
     if after.changes:
         return
@@ -105,7 +105,7 @@ def _settled(claim: Claim, plan: Migration, project: Project) -> Iterator[Proof]
         if wrong:
             path, kind, word = wrong[0]
             fault = f"{path}: {kind} {word}: left, and not reported, or reported, and not left"
-            yield Proof(shown.get(path, project.shown), LEVEL, fault, detail)
+            yield Proof(shown.get(path, WHOLE), LEVEL, fault, detail)
             return
         detail += " and finds what was reported"
-    yield Proof(project.shown, LEVEL, fault, detail)
+    yield project.proof(LEVEL, detail=detail)

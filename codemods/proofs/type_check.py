@@ -67,7 +67,7 @@ def prove(claim: Claim) -> Iterator[Proof]:
         try:
             before, after = (_check(claim, checker, project, files, side) for side in (False, True))
         except (CheckError, ChildError, OSError) as error:
-            yield not_run(LEVEL, f"{checker.name}: {error}", project.shown)
+            yield project.not_run(LEVEL, f"{checker.name}: {error}")
             continue
         yield from _compare(checker, project, before, after)
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from codemods.discovery import TOOL_FOLDERS, discover, project_root
 from codemods.import_roots import ImportRoots
 from codemods.migration import Change
-from codemods.proofs.proof import WHOLE, Claim
+from codemods.proofs.proof import WHOLE, Claim, Proof, not_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,23 @@ class Project:
 
     Attributes:
         folder: where it is.
-        shown: how proofs about the whole of it name it.
+        label: stands before what is said about it, where there are several.
         given: the paths in it that were migrated.
         changes: what changes in it.
     """
 
     folder: Path
-    shown: str
+    label: str
     given: tuple[Path, ...]
     changes: tuple[Change, ...]
+
+    def proof(self, level: str, fault: str = "", detail: str = "") -> Proof:
+        """Return a proof about the whole of it."""
+        return Proof(WHOLE, level, fault and f"{self.label}{fault}", f"{self.label}{detail}")
+
+    def not_run(self, level: str, reason: str) -> Proof:
+        """Return the proof of a rung that could not be climbed in it."""
+        return not_run(level, f"{self.label}{reason}")
 
     def inside(self, change: Change) -> str:
         """Return the path of a changed file in the project."""
@@ -55,10 +63,10 @@ def projects(claim: Claim) -> tuple[Project, ...]:
     found = []
     for folder in outermost:
         changes = tuple(item for item in claim.changes if Path(item.path).is_relative_to(folder))
-        shown = WHOLE if folder == root else os.path.relpath(folder, root)
+        label = f"{os.path.relpath(folder, root)}: " if len(outermost) > 1 else ""
         paths = tuple(path for path in given if path.is_relative_to(folder))
         if changes:
-            found.append(Project(folder, shown, paths, changes))
+            found.append(Project(folder, label, paths, changes))
     return tuple(found)
 
 
