@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from codemods.source import Source, Word
 
-_TYPE_COMMENT = re.compile(r"#\s*type:\s*(?!ignore\b)")
+_TYPE_COMMENT = re.compile(r"#\s*type:\s*+(?!ignore\b)")
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 

@@ -13,6 +13,8 @@ _FENCE = re.compile(r"\s*(?P<mark>```+|~~~+)\s*\{?(?P<language>[\w+-]*)")
 _DIRECTIVE = re.compile(r"\s*\.\.\s+(?:code-block|code|sourcecode)::\s*(?P<language>\w*)\s*$")
 _PYTHON = frozenset({"py", "py3", "pycon", "python", "python3", "testcode"})
 
+_NOT_FOLLOWED = "this form is not followed in documentation"
+
 # A block of code is not longer, and a search for its begin ends.
 _LONGEST_BLOCK = 400
 
@@ -122,7 +124,7 @@ def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-def is_followed(block: Block, line: int, column: int, needle: str, names: frozenset[str]) -> str:
+def fault_at(block: Block, line: int, column: int, needle: str, names: frozenset[str]) -> str:
     """Say why the path at a place of a block cannot be followed, "" if it can.
 
     Args:
@@ -137,33 +139,51 @@ def is_followed(block: Block, line: int, column: int, needle: str, names: frozen
         return "code that cannot be parsed"
     row = line - block.first + 1
     offset = column - 1 - block.indents[row - 1]
-    whole = _plain_imports(parsed.tree, needle)
+    code = _Code(parsed.tree, needle, names)
     for node in ast.walk(parsed.tree):
         if not _covers(node, row, offset):
             continue
-        if (
-            isinstance(node, ast.alias)
-            and node.name.split(".")[-1] == needle
-            and node.name in whole
-        ):
-            return ""
+        if isinstance(node, ast.alias) and _ends(node.name, needle):
+            return code.fault() if id(node) in code.imported else _NOT_FOLLOWED
         if isinstance(node, ast.ImportFrom) and not node.level and _ends(node.module, needle):
-            taken = {alias.name for alias in node.names}
-            return "" if taken <= names else f"{min(taken - names)} is not in the mapping"
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in whole:
-            return "" if node.attr in names else f"{node.attr} is not in the mapping"
-    return "this form is not followed in documentation"
+            foreign = {alias.name for alias in node.names} - names
+            return f"{min(foreign)} is not in the mapping" if foreign else ""
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in code.plain:
+            return code.fault()
+    return _NOT_FOLLOWED
 
 
-def _plain_imports(tree: ast.Module, needle: str) -> frozenset[str]:
-    """Return what the code imports as a whole: its names in the code, and those with `as`."""
-    return frozenset(
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if _ends(alias.name, needle)
-    )
+class _Code:
+    """What a block imports of the legacy module as a whole, and whether all uses can follow."""
+
+    def __init__(self, tree: ast.Module, needle: str, names: frozenset[str]) -> None:
+        aliases = [
+            alias
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+            if _ends(alias.name, needle)
+        ]
+        self.tree = tree
+        self.names = names
+        self.plain = {alias.name for alias in aliases if alias.asname is None}
+        self.imported = {id(alias) for alias in aliases}
+
+    def fault(self) -> str:
+        """Say why an import of the module would leave a use behind, "" if it would not."""
+        used = [node for node in ast.walk(self.tree) if isinstance(node, ast.Attribute)]
+        followed = {id(node.value): node.attr for node in used}
+        inner = {id(node.value) for node in used}
+        firsts = {name.partition(".")[0] for name in self.plain}
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.Name | ast.Attribute):
+                continue
+            text = ast.unparse(node)
+            if text in self.plain and followed.get(id(node)) not in self.names:
+                return f"{followed.get(id(node), text)} is not in the mapping"
+            if text in firsts - self.plain and id(node) not in inner:
+                return _NOT_FOLLOWED
+        return ""
 
 
 def _ends(module: str | None, needle: str) -> bool:

@@ -17,7 +17,7 @@ from codemods.python_strings import Module, module_of
 from codemods.rules.text_rule import TextCase, TextRule
 from codemods.text_passage import Passage, RefusedError, TextEdit
 
-_TYPE_COMMENT = re.compile(r"#\s*type:")
+_TYPE_COMMENT = re.compile(r"#\s*type:[^#]*$")
 
 
 def migrate(passage: Passage) -> TextEdit:
@@ -41,7 +41,7 @@ def _demand_text(passage: Passage, module: Module) -> None:
         line, column = passage.source.line_column(passage.offset)
         if _TYPE_COMMENT.search(passage.source.line_text(line)[: column - 1]):
             return
-        raise RefusedError("a name in the code, no text")
+        raise RefusedError("a name in the code, or a comment behind the type")
     if not isinstance(node, ast.Constant) or module.literal(node) is None:
         raise RefusedError("a string that is escaped or put together from several literals")
 
@@ -83,7 +83,12 @@ CASES = (
         "a.py",
         "from acme import LEGACY\n\ndef f(x: 'LEGACY.ToolExecutor'): ...\n",
     ),
-    TextCase.noop("a plain comment", "a.py", "x = 1  # LEGACY.ToolExecutor\n"),
+    TextCase.noop(
+        "comments that are no types",
+        "a.py",
+        "x = 1  # LEGACY.ToolExecutor\ny = 2  # type: ignore  # LEGACY.ToolExecutor\n"
+        "z = 3  # type: int # LEGACY.ToolExecutor\n",
+    ),
 )
 RULE = TextRule(
     "CM207",

@@ -11,7 +11,7 @@ and metadata of notebooks, which are records.
 
 import re
 
-from codemods.documented_code import block_at, is_followed
+from codemods.documented_code import block_at, fault_at
 from codemods.migration_settings import MigrationSettings
 from codemods.occurrence import Kind
 from codemods.rules.text_rule import TextCase, TextRule
@@ -44,7 +44,7 @@ def migrate(passage: Passage) -> TextEdit:
         raise RefusedError("prose: whether it is still true, only its author knows")
     names = frozenset(passage.mapped.symbols)
     column = passage.offset - passage.source.line_starts[line - 1] + 1
-    reason = is_followed(block, line, column, passage.item.needle, names)
+    reason = fault_at(block, line, column, passage.item.needle, names)
     if reason:
         raise RefusedError(reason)
     return passage.replace(path.start, path.end, passage.successor(path))
@@ -112,6 +112,12 @@ CASES = (
         "another form",
         "a.md",
         "```python\nfrom acme import LEGACY\nLEGACY.execute_segment()\n```\n",
+        _DOCS,
+    ),
+    TextCase.noop(
+        "an example that would be left with half of it",
+        "a.md",
+        "```python\nimport LEGACY\nLEGACY.execute_segment()\nhelp(LEGACY)\n```\n",
         _DOCS,
     ),
     TextCase.noop("a name without a successor", "a.md", "See {func}`LEGACY.worker.main`.\n", _DOCS),
