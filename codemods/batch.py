@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_handles
+from types import FrameType
 from typing import Generic, TypeVar
 
 # A repository of 100,000 files is planned in a tenth of this address space; more is a leak.
@@ -23,6 +24,9 @@ WORKER_MEMORY_BYTES = 4 * 1024**3
 
 # For the planning of one repository.
 DEFAULT_DEADLINE_S = 300.0
+
+# For a worker to end the programs that it runs: the tests of a repository, a type checker.
+_GRACE_S = 2.0
 
 _ORPHANED = 70  # exit status of a worker whose parent has died (EX_SOFTWARE)
 
@@ -169,8 +173,12 @@ class _Pool(Generic[_Item, _Result]):
         ]
 
     def _kill(self) -> None:
-        """End the processes of this pool at once."""
-        for process in set(multiprocessing.active_children()) - self.strangers:
+        """End the processes of this pool: they may end the programs that they run, then must go."""
+        processes = set(multiprocessing.active_children()) - self.strangers
+        for process in processes:
+            process.terminate()
+        wait(self.running, timeout=_GRACE_S)
+        for process in processes:
             process.kill()
 
 
@@ -180,7 +188,13 @@ def _begin(memory_bytes: int) -> None:
     bound = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _unwind)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _unwind(_number: int, _frame: FrameType | None) -> None:
+    """Leave what is being done by way of its `finally`, which ends the programs that it runs."""
+    raise SystemExit(_ORPHANED)
 
 
 def _die_with_parent() -> None:
@@ -188,4 +202,6 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait_for_handles([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(_GRACE_S)
         os._exit(_ORPHANED)

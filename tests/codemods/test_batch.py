@@ -82,6 +82,20 @@ def test_an_item_that_takes_too_long_is_given_up() -> None:
     assert found == {slow: "not done within 4 seconds", "1": 1, "2": 2}
 
 
+def test_an_item_that_is_given_up_ends_what_it_runs(tmp_path) -> None:
+    # The program holds the pipe: its reader is told of its end, and would wait for ever otherwise.
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    work = (
+        "__import__('codemods.proofs.child_process').proofs.child_process.run("
+        f"['sh', '-c', 'exec sleep 1000 > /proc/{os.getpid()}/fd/{writer}'], deadline_s=1000)"
+    )
+    assert settled([work], deadline_s=4) == {work: "not done within 4 seconds"}
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""
+
+
 def test_a_worker_has_a_bound_of_memory() -> None:
     found = settled(["len(bytes(2 * 1024**3))", "1"], memory_bytes=1024**3)
     assert found == {"len(bytes(2 * 1024**3))": "MemoryError: ", "1": 1}
