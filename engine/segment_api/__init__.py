@@ -119,7 +119,8 @@ async def execute_segment(
         engine.errors.StateConflictError: the state or the index knows more than the store.
         engine.errors.PlanMismatchError: the execution, or the state, has another plan.
         engine.errors.SafetyViolationError: the safety policy forbids the plan.
-        engine.errors.LeaseHeldError: another process works on the execution.
+        engine.errors.LeaseHeldError: another process works on the execution, or has died within
+            the term of its lease; try again after `retry_after_ms`.
         MemoryFailure: the store failed; resume when it is back.
     """
     run = SegmentRun(

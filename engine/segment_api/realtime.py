@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from engine.events import Event, EventName
 from engine.plan import Plan
 from engine.segment_api.records import iso_time
+from engine.segment_api.trace import RAISED
 
 STEP_UPDATE: Final = "ExecutionStepUpdate"
 CONTINUE_EXECUTION: Final = "CONTINUE_EXECUTION"
@@ -17,7 +18,7 @@ _LOG = logging.getLogger("planproof.engine")
 _STATUSES: Final = {
     EventName.STEP_STARTED: ("in_progress", "Starting {label}..."),
     EventName.STEP_COMPLETED: ("completed", "Completed {label}"),
-    EventName.STEP_FAILED: ("failed", "Failed: {error}"),
+    EventName.STEP_FAILED: ("failed", "{how}: {error}"),
 }
 
 
@@ -116,6 +117,10 @@ class Announcer:
             "totalSteps": len(self.plan.steps),
             "stepName": step.tool_name,
             "status": status,
-            "message": message.format(label=step.label, error=event.detail.get("message")),
+            "message": message.format(
+                label=step.label,
+                how="Error" if event.detail.get("code") == RAISED else "Failed",
+                error=event.detail.get("message"),
+            ),
             "timestamp": iso_time(event.at_ms),
         }

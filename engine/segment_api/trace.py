@@ -7,7 +7,8 @@ from typing import Final, TypeAlias
 from engine.events import Event, EventName
 from engine.segment_api.records import iso_time
 
-_RAISED: Final = "STEP_EXECUTION_FAILED"
+RAISED: Final = "STEP_EXECUTION_FAILED"
+"""The code of a step whose call raised or was aborted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,4 @@ class Tracer:
 def _entry_name(event: Event) -> str:
     if event.name is EventName.STEP_COMPLETED:
         return "step_completed"
-    return "step_error" if event.detail.get("code") == _RAISED else "step_failed"
+    return "step_error" if event.detail.get("code") == RAISED else "step_failed"
