@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from codemods.migration import Migration
-from codemods.reports import codetf, console, document, markdown, sarif
+from codemods.reports.codetf import render as codetf
+from codemods.reports.console import render as console
+from codemods.reports.document import render as document
+from codemods.reports.markdown import render as markdown
+from codemods.reports.sarif import render as sarif
 from codemods.verification import Proof
 
 
@@ -17,11 +21,11 @@ class Renderer(Protocol):
 
 
 RENDERERS: Mapping[str, Renderer] = {
-    "console": console.render,
-    "json": document.render,
-    "markdown": markdown.render,
-    "sarif": sarif.render,
-    "codetf": codetf.render,
+    "console": console,
+    "json": document,
+    "markdown": markdown,
+    "sarif": sarif,
+    "codetf": codetf,
 }
 
 __all__ = ["RENDERERS", "Renderer"]

@@ -37,7 +37,8 @@ class Places:
     """What is known of a file's lines (numbers from 1).
 
     Attributes:
-        above: for a line, the line above which its comment has to stand.
+        above: for a line, the line above which its comment has to stand; a line without such a
+            place is missing.
         comments: lines that hold a comment alone.
     """
 
@@ -96,7 +97,8 @@ def _python_places(lines: Sequence[str]) -> Places | None:
     except (tokenize.TokenError, SyntaxError):
         return None
     starts = {start: _before_backslashes(start, bare, above, comments) for start in above.values()}
-    return Places({row: starts[start] for row, start in above.items()}, frozenset(comments))
+    placed = {row: starts[above[row]] if row in above else row for row in range(1, len(bare) + 1)}
+    return Places(placed, frozenset(comments))
 
 
 def _before_backslashes(
@@ -206,6 +208,8 @@ def _yaml_places(lines: Sequence[str]) -> Places | None:
     for row, is_item, is_comment in _yaml_rows(_unended(lines)):
         if is_item:
             owner = row
+        elif lines[row - 1].startswith("---"):
+            owner = 0  # another document
         if is_comment:
             comments.add(row)
         if owner:

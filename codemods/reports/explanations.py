@@ -11,7 +11,7 @@ from codemods.mapping import shipped
 from codemods.occurrence import RULES as FORM_IDS
 from codemods.occurrence import Kind
 from codemods.rules import RULES
-from codemods.rules.text_rules import TEXT_RULES
+from codemods.rules.text_rules import RULE_OF_KIND, TEXT_RULES
 from codemods.settings import DEFAULT_ROOT
 
 
@@ -45,6 +45,8 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
+    """One form. `safe` is empty where a rule over text decides, which says it itself."""
+
     title: str
     what: str
     safe: str
@@ -57,10 +59,8 @@ _BY_RULES = (
     " not agree to the direct form the name is kept and taken from the bridge, and where that is"
     " not possible either nothing in the module is changed."
 )
-_TEXT_SAFE = (
-    "only a whole dotted path that leads to the legacy module changes, together with the modules"
-    " that it is about or not at all; a text of which a part is computed is reported."
-)
+_SAFE = "Why it is safe:"
+_TEXT = ""
 _READ_BY_PEOPLE = "nothing runs it, so it is counted, never a failure, and left as it is."
 _BY_HAND = "nothing is changed that could not be read; the run is red until it is looked at."
 
@@ -74,7 +74,7 @@ _FORMS: Mapping[Kind, _Form] = {
     ),
     Kind.FROM_IMPORT: _Form(
         "Names are imported from the module",
-        "a `from` import names the legacy module, or a facade that hands its names on.",
+        "a `from` import takes names from the legacy module.",
         _BY_RULES,
         "from LEGACY import ToolExecutor\nx: ToolExecutor\n",
         "from engine import PositionalTools\nx: PositionalTools\n",
@@ -95,11 +95,11 @@ _FORMS: Mapping[Kind, _Form] = {
         "from engine import PositionalTools\nx: PositionalTools\n",
     ),
     Kind.REEXPORT: _Form(
-        "A name is handed on",
-        "`__all__` or an import of a name by itself hands a legacy name on to other modules.",
-        "the facade keeps the name that it hands on, so that its importers need no change.",
-        "from LEGACY import ToolExecutor\n__all__ = ['ToolExecutor']\n",
-        "from engine import PositionalTools as ToolExecutor\n__all__ = ['ToolExecutor']\n",
+        "A name is taken from a facade",
+        "an import takes a legacy name from another module, which hands it on.",
+        "the facade keeps every name that it hands on, so its importers need no change; where the"
+        " facade cannot be rewritten they are reported with it.",
+        "from compat import ToolExecutor\n",
     ),
     Kind.REFERENCE: _Form(
         "A name is used",
@@ -111,109 +111,111 @@ _FORMS: Mapping[Kind, _Form] = {
     Kind.DYNAMIC_IMPORT: _Form(
         "The module is imported by a string",
         "`importlib.import_module`, `__import__` or `importorskip` is called with the name.",
-        _TEXT_SAFE,
+        _TEXT,
         "importlib.import_module('LEGACY')\n",
         "importlib.import_module('BRIDGE')\n",
     ),
     Kind.MODULE_LOOKUP: _Form(
         "The module is looked up by a string",
         "`sys.modules` or a similar table is asked for the name.",
-        _TEXT_SAFE,
+        _TEXT,
         "sys.modules['LEGACY']\n",
         "sys.modules['BRIDGE']\n",
     ),
     Kind.RESOURCE: _Form(
         "Data of the module is read",
         "`importlib.resources` or `pkgutil` is given the name to find files beside the module.",
-        "the engine has no such files, so it is reported and nothing is changed.",
+        _TEXT,
         "files('LEGACY') / 'schema.json'\n",
     ),
     Kind.PATCH_TARGET: _Form(
         "A test replaces a name",
         "`mock.patch` or `monkeypatch.setattr` is given a dotted path into the legacy module.",
-        _TEXT_SAFE,
+        _TEXT,
         "mock.patch('LEGACY.execute_segment')\n",
         "mock.patch('BRIDGE.execute_segment')\n",
     ),
     Kind.STRING: _Form(
         "A string names the module",
         "a string is the name, or a dotted path that begins with it.",
-        _TEXT_SAFE,
+        _TEXT,
         "HANDLER = 'LEGACY.execute_segment'\n",
         "HANDLER = 'BRIDGE.execute_segment'\n",
     ),
     Kind.EMBEDDED_CODE: _Form(
         "Code in a string names the module",
         "a string that is run as code (`exec`, a subprocess, a generated file) names it.",
-        "code in a string has positions and quotes of its own, so it is reported.",
+        _TEXT,
         "exec('import LEGACY')\n",
     ),
     Kind.ANNOTATION: _Form(
         "An annotation in quotes names the module",
         "a string annotation uses a name of the legacy module.",
-        "the name stays bound to an object of the same shape, or the module is reported.",
+        _TEXT,
         "def f(tools: 'LEGACY.ToolExecutor'): ...\n",
+        "def f(tools: 'BRIDGE.ToolExecutor'): ...\n",
     ),
     Kind.TYPE_COMMENT: _Form(
         "A type comment names the module",
         "a `# type:` comment uses a name of the legacy module.",
-        "the name stays bound to an object of the same shape, or the module is reported.",
+        _TEXT,
         "tools = make()  # type: LEGACY.ToolExecutor\n",
+        "tools = make()  # type: BRIDGE.ToolExecutor\n",
     ),
     Kind.ENTRY_POINT: _Form(
         "An entry point names the module",
         "packaging metadata names an object of the legacy module.",
-        _TEXT_SAFE,
+        _TEXT,
         "[project.scripts]\nrun = 'LEGACY:execute_segment'\n",
         "[project.scripts]\nrun = 'BRIDGE:execute_segment'\n",
     ),
     Kind.CONFIGURATION: _Form(
         "A configuration file names the module",
         "a value in a configuration file is a dotted path into the legacy module.",
-        _TEXT_SAFE,
+        _TEXT,
         "runner: LEGACY.execute_segment\n",
         "runner: BRIDGE.execute_segment\n",
     ),
     Kind.COMMAND: _Form(
         "A command runs the module",
         "a command line runs the module with `-m`.",
-        "the engine is no program, so the command is reported and nothing is changed.",
+        _TEXT,
         "python -m LEGACY\n",
     ),
     Kind.PATH: _Form(
         "A path leads to the module's file",
         "a text holds the path of the module's file.",
-        "which file takes its place depends on what the path is for, so it is reported.",
+        _TEXT,
         "COPY LEGACY.py /srv/\n",
     ),
     Kind.DOCSTRING: _Form(
         "A docstring names the module",
         "a docstring mentions the name.",
-        _READ_BY_PEOPLE,
+        _TEXT,
         '"""Runs a plan with LEGACY."""\n',
     ),
     Kind.DOCTEST: _Form(
         "A doctest names the module",
         "an example in a docstring or a document imports it.",
-        "a doctest is not run by the program; it is reported with its place and left as it is.",
+        _TEXT,
         '"""\n>>> import LEGACY\n"""\n',
     ),
     Kind.PROSE: _Form(
         "A sentence names the module",
         "a string or a value that only people read mentions the name.",
-        _READ_BY_PEOPLE,
+        _TEXT,
         "description = 'replaces LEGACY in all services'\n",
     ),
     Kind.DOCUMENT: _Form(
         "A document names the module",
         "Markdown, reStructuredText or plain text mentions the name.",
-        _READ_BY_PEOPLE,
+        _TEXT,
         "Plans were run by LEGACY.\n",
     ),
     Kind.OUTPUT: _Form(
         "Recorded output names the module",
         "the saved output of a notebook mentions the name.",
-        _READ_BY_PEOPLE,
+        _TEXT,
         "<module 'LEGACY'>\n",
     ),
     Kind.COMMENT: _Form(
@@ -236,13 +238,14 @@ _FORMS: Mapping[Kind, _Form] = {
     ),
     Kind.UNREADABLE: _Form(
         "A file could not be read",
-        "the file cannot be opened, or its bytes are no text in the encoding that it declares.",
+        "the file, or a folder, cannot be opened, so nobody knows whether it holds the name.",
         _BY_HAND,
-        "# coding: unknown-8bit\n",
+        "",
     ),
     Kind.UNPARSABLE: _Form(
         "A file could not be parsed",
-        "the file holds the name and is not valid in any syntax that can be read here.",
+        "the file holds the name and is no text in the encoding that it declares, or not valid in any"
+        " syntax that can be read here.",
         _BY_HAND,
         "import LEGACY\nprint 'python 2'\n",
     ),
@@ -290,10 +293,13 @@ def _text_rules() -> Iterator[Explanation]:
 
 def _forms() -> Iterator[Explanation]:
     for kind, form in _FORMS.items():
-        text = f"{form.title}.\n\nWhat: {form.what}\n\nWhy it is safe: {form.safe}"
+        rule = RULE_OF_KIND.get(kind)
+        safe = form.safe or (rule.text.partition(_SAFE)[2].strip() if rule else "")
+        text = f"{form.title}.\n\nWhat: {form.what}\n\n{_SAFE} {safe}"
         before, after = _named(form.before), _named(form.after or form.before)
         examples = (Example("an example", before, after),) if before else ()
-        yield Explanation(FORM_IDS[kind], form.title, text, examples)
+        names = (f"decided by {rule.id}, {rule.title}",) if rule else ()
+        yield Explanation(FORM_IDS[kind], form.title, text, examples, names)
 
 
 def _named(text: str) -> str:

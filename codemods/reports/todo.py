@@ -122,7 +122,9 @@ def _edits(text: str, name: str, wanted: Mapping[int, Todo], encoding: str) -> l
             start = starts[row - 1]
             edits.append(Edit(start, start + len(lines[row - 1]), lines[row - 1], ""))
     for line, todo in sorted(wanted.items()):
-        row = known.above.get(line, line)
+        if line not in known.above:
+            continue
+        row = known.above[line]
         below = lines[row - 1]
         indent = below[: len(below) - len(below.lstrip(" \t\f"))].replace("\f", "")
         comment = present.get(todo.id) or f"# {_encodable(todo.text, encoding)}"
