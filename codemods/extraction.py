@@ -68,7 +68,7 @@ def _name(walk: Walk, node: ast.Name, frame: Frame) -> None:
     # A statement whose value says more has bound the name before.
     if not isinstance(node.ctx, ast.Load) and node.id not in frame.scope.bindings:
         frame.scope.bind(node.id, Unknown.OTHER)
-    walk.name_chain(node, (node.id,), frame)
+    walk.name(node, frame)
 
 
 def _attribute(walk: Walk, node: ast.Attribute, frame: Frame) -> None:
@@ -132,7 +132,8 @@ def _arguments(walk: Walk, arguments: ast.arguments, outer: Frame, inner: Frame)
         if item.arg in walk.needles:
             walk.fix(walk.span(item, outer), IDENTIFIER)
         walk.push(item.annotation, outer.playing(ANNOTATION))
-    for default in (*arguments.defaults, *arguments.kw_defaults):
+    walk.push_all(arguments.defaults, outer)
+    for default in arguments.kw_defaults:
         walk.push(default, outer)
 
 
@@ -231,8 +232,7 @@ def _call(walk: Walk, node: ast.Call, frame: Frame) -> None:
     plain = frame.playing(PLAIN)
     if last not in INTERESTING:
         # Nearly every call: its arguments are ordinary expressions.
-        for argument in node.args:
-            walk.push(argument, plain)
+        walk.push_all(node.args, plain)
         for keyword in node.keywords:
             _keyword(walk, keyword, plain)
         walk.push(function, plain)

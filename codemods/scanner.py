@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from codemods.assembly import assemble, unreadable
+from codemods.collection import paused
 from codemods.discovery import PROJECT_FILES, Language, discover, language_of, project_root
 from codemods.examination import Candidate, Examined, examine, language_of_bytes
 from codemods.facade_filter import Admission, FacadeFilter
@@ -290,14 +291,15 @@ def scan(
     given = [Path(path) for path in paths]
     if not given:
         return ScanReport("", _names(settings), 0, 0, 0, {}, 0, 0, {}, ())
-    run.list_files(given)
-    run.make_resolvers()
-    run.examine_all(run.prefilter())
-    run.follow_facades()
-    found = sorted(
-        run.occurrences(),
-        key=lambda item: (item.path, item.cell or 0, item.line, item.column, item.kind),
-    )
+    with paused():
+        run.list_files(given)
+        run.make_resolvers()
+        run.examine_all(run.prefilter())
+        run.follow_facades()
+        found = sorted(
+            run.occurrences(),
+            key=lambda item: (item.path, item.cell or 0, item.line, item.column, item.kind),
+        )
     is_complete = any(tree.folder == tree.project for tree in run.trees)
     listed = [run.shorten(full) for tree in run.trees for full, _ in tree.files]
     occurrences, suppressions = apply_allow(

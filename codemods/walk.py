@@ -54,11 +54,28 @@ class _Chain(NamedTuple):
     attributes: tuple[str, ...]
     node: Any
     frame: Frame
-    form: Kind
-    as_text: bool
+    form: Kind = Kind.REFERENCE
+    as_text: bool = False
 
 
 Handler = Callable[["Walk", Any, Frame], None]
+
+# Fields that hold no part of the program that is visited: operators, contexts, plain values.
+_BARREN = frozenset(
+    {"ctx", "op", "ops", "type_comment", "conversion", "is_async", "kind", "simple"}
+)
+
+
+def _fields() -> dict[type[ast.AST], tuple[str, ...]]:
+    """Return for each type of node its fields that are visited, the last one first."""
+    return {
+        kind: tuple(name for name in reversed(kind._fields) if name not in _BARREN)
+        for kind in vars(ast).values()
+        if isinstance(kind, type) and issubclass(kind, ast.AST)
+    }
+
+
+_FIELDS = _fields()
 
 
 class Walk:
@@ -83,7 +100,8 @@ class Walk:
         self._references: list[Reference] = []
         self._claims: list[tuple[int, int, int | Fixed]] = []
         self._doubts: list[Doubt] = []
-        self._chains: list[_Chain] = []
+        # Plain tuples with the fields of `_Chain`: a module has thousands, and few are looked at.
+        self._chains: list[tuple[Any, ...]] = []
         self._imported: set[str] = set()
         self._importer_names: list[tuple[str, Any, Frame]] = []
         self._stack: list[tuple[ast.AST, Frame]] = []
@@ -91,14 +109,12 @@ class Walk:
     def facts(self, tree: ast.Module, code: str) -> Facts:
         """Walk `tree`, which was parsed from `code`, and return what was found."""
         self._stack = [(tree, Frame(self.module))]
+        take = self._stack.pop
         handlers = self._handlers
         while self._stack:
-            node, frame = self._stack.pop()
-            handler = handlers.get(type(node))
-            if handler is None:
-                self.push_children(node, frame)
-            else:
-                handler(self, node, frame)
+            node, frame = take()
+            handler = handlers.get(type(node), Walk.push_children)
+            handler(self, node, frame)
         self._read_comments(code)
         self._resolve_chains()
         return Facts(
@@ -121,19 +137,24 @@ class Walk:
 
     def push_children(self, node: ast.AST, frame: Frame) -> None:
         """Visit all children of `node` in `frame`, in their order."""
-        children: list[tuple[ast.AST, Frame]] = []
-        for name in node._fields:
+        push = self._stack.append
+        for name in _FIELDS[type(node)]:
             value = getattr(node, name, None)
-            if isinstance(value, ast.AST):
-                children.append((value, frame))
-            elif isinstance(value, list):
-                children.extend((item, frame) for item in value if isinstance(item, ast.AST))
-        self._stack.extend(reversed(children))
+            if isinstance(value, list):
+                for item in reversed(value):
+                    if isinstance(item, ast.AST):
+                        push((item, frame))
+            elif isinstance(value, ast.AST):
+                push((value, frame))
 
     def push(self, node: ast.AST | None, frame: Frame) -> None:
         """Visit `node` later."""
         if node is not None:
             self._stack.append((node, frame))
+
+    def push_all(self, nodes: Sequence[ast.AST], frame: Frame) -> None:
+        """Visit expressions later, the last one first."""
+        self._stack.extend([(node, frame) for node in nodes])
 
     def push_body(self, body: Sequence[ast.AST], frame: Frame) -> None:
         """Visit statements in their order."""
@@ -204,7 +225,11 @@ class Walk:
         as_text: bool = False,
     ) -> None:
         """Keep a name with its attributes; `as_text` reads an unbound one as an absolute path."""
-        self._chains.append(_Chain(chain[0], tuple(chain[1:]), node, frame, form, as_text))
+        self._chains.append((chain[0], tuple(chain[1:]), node, frame, form, as_text))
+
+    def name(self, node: ast.Name, frame: Frame) -> None:
+        """Keep a bare name; the same as `name_chain`, for what most of a program consists of."""
+        self._chains.append((node.id, (), node, frame))
 
     def importer_name(self, name: str, node: ast.expr, frame: Frame) -> None:
         """Keep a dynamic import of a variable."""
@@ -226,10 +251,9 @@ class Walk:
         relevant = self._imported | self.needles
         needles = self.needles
         for chain in self._chains:
-            if chain.base in relevant or (
-                chain.attributes and not needles.isdisjoint(chain.attributes)
-            ):
-                self._resolve_chain(chain)
+            attributes = chain[1]
+            if chain[0] in relevant or (attributes and not needles.isdisjoint(attributes)):
+                self._resolve_chain(_Chain(*chain))
         for name, node, frame in self._importer_names:
             bindings = frame.scope.lookup(name)
             if not bindings or not all(isinstance(item, Literal) for item in bindings):
