@@ -137,9 +137,10 @@ class Attestation(_Section):
 
 
 class Settings(_Section):
-    """The whole table. `scan` is handed to the import scanner, which validates it."""
+    """The whole table. `scan` and `codemod` are handed to these commands, which validate them."""
 
     scan: dict[str, Any] = Field(default_factory=dict)
+    codemod: dict[str, Any] = Field(default_factory=dict)
     corpus: CorpusSettings = CorpusSettings()
     ledger: LedgerSettings = LedgerSettings()
     size: SizeSettings = SizeSettings()

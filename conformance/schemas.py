@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from conformance.codemod_batch_schema import CodemodBatchReport
 from conformance.codemod_schema import CodemodReport
 from conformance.comparator import Layer
 from conformance.ledger import Decision, FaultKind
@@ -280,6 +281,7 @@ FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "report": _report,
     "ledger": _input(LedgerFile),
     "codemod": _input(CodemodReport),
+    "codemod-batch": _input(CodemodBatchReport),
 }
 
 

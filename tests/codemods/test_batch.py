@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from codemods.batch import Bounds, run_pool
 from codemods.batch_journal import NAME, BatchJournalError, Record, open_journal, read_batch
 from codemods.repositories import ListError, read_list, size_of
 from conformance.cli import run
+from conformance.schemas import schema
 
 TOOLS = "from durable_execution import ToolExecutor\n\ndef f(tools: ToolExecutor): ...\n"
 DONE = "from engine import PositionalTools\n\ndef f(tools: PositionalTools): ...\n"
@@ -181,7 +183,9 @@ def sources(folder):
 
 def document(capsys, *arguments, code=0):
     assert run(["codemod", "--format", "json", "--repos", *map(str, arguments)]) == code
-    return json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, schema("codemod-batch"))
+    return found
 
 
 def comparable(found):
