@@ -263,7 +263,9 @@ def _in_json(
     by_cell: dict[int, list[_CellEdit]] = {}
     for edit in sorted(edits, key=lambda item: (item.start, item.end)):
         index = bisect_right(module.cells, edit.start, key=lambda item: item[0]) - 1
-        first, _, number = module.cells[index]
+        first, _, number = module.cells[index] if module.cells else (0, 0, 0)
+        if number not in located or not located[number].tokens:
+            raise EditError(f"cell {number}: an edit where there is no code")
         cell = located[number].text
         start = _raw_offset(module.text[first : edit.start], cell)
         end = start + len(edit.old)
@@ -307,16 +309,29 @@ class _CellWriter:
         while pending:
             group = [pending.pop(0)]
             first, last = self._token_at(group[0].start), self._last(group[0])
-            while pending and self._token_at(pending[0].start) <= last:
-                last = max(last, self._last(pending[0]))
-                group.append(pending.pop(0))
-            is_inline = all("\n" not in item.new for item in group) and first == last
-            keeps_end = all("\n" not in self.code[item.start : item.end] for item in group)
-            is_left = is_inline and keeps_end and bool(self._edited(first, last, group))
-            if not self.is_list or is_left:
+            while True:
+                while pending and self._token_at(pending[0].start) <= last:
+                    last = max(last, self._last(pending[0]))
+                    group.append(pending.pop(0))
+                units = self._edited(first, last, group)
+                if self._is_inline(first, last, units) or last + 1 == len(self.tokens):
+                    break
+                if units and _is_line_end(units[-1]):
+                    break
+                last += 1  # a line that has lost its end goes on in the next item
+            if self._is_inline(first, last, units):
                 yield from (self._inline(item) for item in group)
             else:
-                yield self._anew(first, last, group)
+                yield self._anew(first, last, units)
+
+    def _is_inline(self, first: int, last: int, units: Sequence[str]) -> bool:
+        """Say whether the lines stay in their items, so that only characters change."""
+        if not self.is_list:
+            return True
+        before = self.tokens[first].units
+        ends = [sum(_is_line_end(unit) for unit in item[-1:]) for item in (before, units)]
+        inner = [sum(_is_line_end(unit) for unit in item[:-1]) for item in (before, units)]
+        return first == last and bool(units) and ends[0] == ends[1] and inner[0] == inner[1]
 
     def _token_at(self, offset: int) -> int:
         return max(bisect_right(self.starts, offset) - 1, 0)
@@ -336,12 +351,8 @@ class _CellWriter:
         is_ascii = self.text.isascii()
         return [json.dumps(character, ensure_ascii=is_ascii)[1:-1] for character in new]
 
-    def _anew(self, first: int, last: int, group: Sequence[_CellEdit]) -> Edit:
+    def _anew(self, first: int, last: int, units: Sequence[str]) -> Edit:
         """Write some items of the array again, one for each line."""
-        units = self._edited(first, last, group)
-        while last + 1 < len(self.tokens) and (not units or not _is_line_end(units[-1])):
-            last += 1
-            units += self.tokens[last].units
         lines: list[str] = [""]
         for unit in units:
             lines[-1] += unit

@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codemods.discovery import Language
-from codemods.edits import Edit, EditError
+from codemods.edits import Edit, EditError, apply_edits
 from codemods.mapping import shipped
 from codemods.migration_settings import MigrationSettings
 from codemods.notebook_edits import NotebookPlan, apply, module_of_notebook, plan_notebook
@@ -268,3 +270,60 @@ def test_places_are_those_of_the_scanner(scan_files):
 
     after = migrate(Path(report.root, "a.ipynb").read_bytes(), plan)
     assert after == data.replace(b"('durable_execution')", b"('engine.segment_api')")
+
+
+def test_a_cell_without_text_takes_none():
+    data = dump(notebook(("code", []), ("code", "x")))
+    plan = plan_notebook(data, lambda module: [Edit(0, 0, "", "y")], needles=NEEDLES)
+    assert "no code" in plan.refusals[0].reason
+    empty = dump(notebook(("code", ""), ("code", ["x"])))
+    after = migrate(empty, lambda module: [Edit(0, 0, "", "y\n")])
+    assert after == dump(notebook(("code", "y\n"), ("code", ["x"])))
+
+
+LINES = st.lists(
+    st.text(alphabet="ab \\\"'/{}\t\u00e9\U0001f600", max_size=8), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    cells=st.lists(LINES, min_size=1, max_size=3),
+    cuts=st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 9), st.text("#x\n\u00e9\\", max_size=4))
+    ),
+    options=st.sampled_from(LAYOUTS),
+)
+def test_edits_do_to_any_notebook_what_they_do_to_its_text(cells, cuts, options):
+    sources = [[f"#{line}\n" for line in lines] for lines in cells]
+    data = dump(notebook(*(("code", lines) for lines in sources)), **options)
+    expected = []
+
+    def plan(module):
+        starts = [first for first, _, _ in module.cells]
+        ends = [first - 1 for first in starts[1:]] + [len(module.text)]
+        edits, position = [], 0
+        for start, size, new in sorted(cuts):
+            first, last = max(start, position), max(start, position) + size
+            if any(a <= first and last <= b for a, b in zip(starts, ends, strict=True)):
+                edits.append(Edit(first, last, module.text[first:last], new))
+                position = last + 1
+        expected.append(apply_edits(module.text, edits))
+        return edits
+
+    plan_made = plan_notebook(data, plan, needles=NEEDLES)
+    assert not plan_made.refusals
+    after = json.loads(apply(data, plan_made))
+    assert "\n".join("".join(cell["source"]) for cell in after["cells"]) == expected[0]
+    changed = [cell["source"] for cell in after["cells"]]
+    assert after == {
+        **json.loads(data),
+        "cells": [
+            {**cell, "source": new}
+            for cell, new in zip(json.loads(data)["cells"], changed, strict=True)
+        ],
+    }
+    items = [item for source in changed for item in source]
+    assert all(item and "\n" not in item[:-1] for item in items)
+    ends = [item[-1] == "\n" for source in changed for item in source[:-1]]
+    assert all(ends)
