@@ -5,6 +5,7 @@ name is handed on, looked up in text, or used in a way that no rule can follow.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ BRIDGE_RULE = "CM108"
 # In a set of bridged symbols: modules that are imported as a whole, or all of them.
 MODULE = "the module"
 EVERYTHING = "*"
+# The bridge has these, and no rule rewrites them: they hand on every name.
+WHOLE_NAMES = frozenset({"*", "__all__"})
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ def bridge_module(
     if keeps:
         item.keeps = local
         bridging.covered |= {view.span(node)[0] for node in references}
+        bridging.covered |= set(_declared(view, local, others))
         bridging.covered |= bridging.named_in_text
         return
     if is_kept or bridging.keeps_locals:
@@ -116,6 +120,15 @@ def _chain(view: ModuleView, node: ast.Name, item: ImportEdit, depth: int) -> as
             return None
         reference = parent
     return reference
+
+
+def _declared(view: ModuleView, local: str, bindings: list[ast.AST]) -> Iterator[int]:
+    """Yield the offsets of a name in `global` and `nonlocal` statements."""
+    for node in bindings:
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            start, end = view.span(node)
+            for word in re.finditer(rf"\b{re.escape(local)}\b", view.source.text[start:end]):
+                yield start + word.start()
 
 
 def _is_unreliable(view: ModuleView, node: ast.AST) -> bool:

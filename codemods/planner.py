@@ -14,6 +14,7 @@ from codemods.bridging import (
     BRIDGE_RULE,
     EVERYTHING,
     MODULE,
+    WHOLE_NAMES,
     Bridging,
     bridge_module,
     local_of,
@@ -162,8 +163,8 @@ class Planner:
         item = ImportEdit(statement, alias, is_module=True)
         if isinstance(statement, ast.ImportFrom) and self._is_root(inner):
             item.is_module = False
-            known = alias.name in self.view.mapped.symbols or alias.name == "*"
-            symbol = alias.name if known else ""
+            symbol = alias.name if alias.name in self.view.mapped.symbols else ""
+            symbol = EVERYTHING if alias.name in WHOLE_NAMES else symbol
             self._attempt(IMPORT_RULE, symbol, partial(self._name, item))
         elif self._is_root(whole):
             self._attempt(IMPORT_RULE, MODULE, partial(self._module, item))
@@ -212,7 +213,7 @@ class Planner:
     def _demand_known(self, found: Sequence[tuple[ast.expr, str]]) -> None:
         """Report attributes of the module that the bridge has not either."""
         for node, name in found:
-            if name and name not in self.view.mapped.symbols:
+            if name and name not in self.view.mapped.symbols.keys() | WHOLE_NAMES:
                 reason = f"{name} is not in the mapping"
                 self.blockers.append(self.view.blocker(BlockedError(node, reason), IMPORT_RULE))
 
@@ -245,10 +246,11 @@ class Planner:
         """Collect the uses of one name."""
         name = item.alias.name
         self.uses.add(name)
-        if name == "*":
+        if name in WHOLE_NAMES:
             if not self.bridging.takes(EVERYTHING):
-                raise BlockedError(item.alias, "a star import hands on every name")
+                raise BlockedError(item.alias, f"{name} stands for every name")
             item.bridged = True
+            item.keeps = item.alias.asname or name
             self.imports.append(item)
             return
         item.symbol = self._symbol(name, item.alias)

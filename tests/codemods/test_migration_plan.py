@@ -245,3 +245,35 @@ def test_a_notebook_whose_magics_use_the_name_stays(plan) -> None:
     )
     assert not made.changes
     assert "cell 2" in made.rows[0].reasons[0]
+
+
+def test_every_name_and_a_global_declaration(plan) -> None:
+    text = (
+        "import durable_execution\nfrom durable_execution import __all__ as names\n\n\n"
+        "def load():\n    global durable_execution\n    import durable_execution\n\n\n"
+        "def forget():\n    global durable_execution, names\n    del durable_execution\n\n\n"
+        "x = durable_execution.__all__\n"
+    )
+    made = plan({"a.py": text})
+    assert set(outcomes(made, "a.py")) == {"rewritten"}
+    bridged = text.replace(
+        "import durable_execution\n", "from engine import segment_api as durable_execution\n"
+    )
+    assert after(made, "a.py") == bridged.replace(
+        "from durable", "from engine.segment_api"
+    ).replace("segment_api_execution", "segment_api")
+    write(made)
+    again = plan({})
+    assert not again.changes and found_by(again) == made.residue()
+
+
+def test_an_import_of_an_unknown_value_is_reported_and_stops_nothing(plan) -> None:
+    made = plan(
+        {
+            "a.py": "import importlib\nEXECUTOR = 'durable_execution.execute_segment'\n\n\n"
+            "def load(path):\n    return importlib.import_module(path)\n"
+        }
+    )
+    assert outcomes(made, "a.py") == ["rewritten", "reported"]
+    write(made)
+    assert found_by(plan({})) == made.residue()
