@@ -1,5 +1,6 @@
 """The report for people: what is rewritten, what keeps its name, what is left and why."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from codemods.migration import Migration, Row
@@ -30,7 +31,7 @@ def render(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> str:
         _changes(plan, proofs, written=written),
         _bridged(plan),
         _left(plan),
-        _proofs(plan, proofs),
+        _proofs(proofs),
         _suppressions(plan),
     )
     lines: list[str] = []
@@ -111,13 +112,15 @@ def _places(rows: Iterable[Row]) -> Iterator[str]:
         yield from (f"        {printable(reason)}" for reason in row.reasons)
 
 
-def _proofs(plan: Migration, proofs: Sequence[Proof]) -> Iterator[str]:
+def _proofs(proofs: Sequence[Proof]) -> Iterator[str]:
     faults = [item for item in proofs if item.fault]
     for item in faults:
         yield f"{printable(item.path)}: {item.level} does not hold: {printable(item.fault)}"
-    holding = [level for level in levels(proofs) if not any(item.level == level for item in faults)]
+    failing = {item.level for item in faults}
+    numbers = Counter(item.level for item in proofs)
+    holding = [f"{level} ({numbers[level]})" for level in levels(proofs) if level not in failing]
     if holding:
-        yield f"{', '.join(holding)} hold for {len(plan.changes)} files"
+        yield f"proofs that hold: {', '.join(holding)}"
 
 
 def _suppressions(plan: Migration) -> Iterator[str]:

@@ -29,7 +29,8 @@ TEXT_CHARACTERS = 120
 REASON_CHARACTERS = 400
 # Reasons are one or two; a file that nothing can be done about may have one for each line.
 _REASONS = 5
-_ACTIVE = str.maketrans({char: f"&#{ord(char)};" for char in "<>&\"'\\`*_{}[]()#+-!|~@:$^="})
+# What begins markup, a link, a mention or a formula within a line.
+_ACTIVE = str.maketrans({character: f"&#{ord(character)};" for character in "<>&`*_[]\\|~@#$"})
 
 
 def render(plan: Migration, proofs: Sequence[Proof], *, written: bool) -> str:
@@ -56,7 +57,7 @@ def code(text: str, width: int = TEXT_CHARACTERS) -> str:
 
 
 def _literal(text: str, width: int = REASON_CHARACTERS) -> str:
-    return shortened(printable(text), width).translate(_ACTIVE)
+    return shortened(printable(text), width).translate(_ACTIVE).replace("://", "&#58;//")
 
 
 def _verdict(

@@ -79,7 +79,7 @@ def _rule(item: Explanation) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in _words(item.title)),
         "shortDescription": {"text": item.title},
         "fullDescription": {"text": item.text},
-        "help": {"text": help_text, "markdown": help_text},
+        "help": {"text": item.text, "markdown": help_text},
         "defaultConfiguration": {"level": "error"},
     }
 

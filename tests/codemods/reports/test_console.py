@@ -23,7 +23,7 @@ def test_every_section(planned):
     assert any(line.startswith("    left.py:1:") for line in lines)
     assert any("nothing is not in the mapping" in line for line in lines)
     assert any(line.startswith("  DE091  A file could not be parsed") for line in lines)
-    assert "P0, P1, P2 hold for 2 files" in lines
+    assert "proofs that hold: P0 (2), P1 (2), P2 (2)" in lines
     total = f"{len(plan.rows)} occurrences = {plan.count(Outcome.REWRITTEN)} rewritten + "
     assert lines[-2] == f"{total}{number} reported + 0 allowed"
     assert lines[-1].endswith("files examined")
@@ -42,7 +42,7 @@ def test_a_proof_that_fails_is_seen(planned):
     assert "direct.py: P1 does not hold: another tree" in text
     assert ".: P5 does not hold: two fail" in text
     line = next(item for item in text.splitlines() if item.startswith("would write direct.py"))
-    assert "FAILS" in line and "P1, " not in text
+    assert "FAILS" in line and "P1 (" not in text
 
 
 def test_wide_lines_are_cut_and_allow_entries_are_named():

@@ -21,7 +21,7 @@ def test_every_section_in_its_order(planned):
     counts = f"{tally.rewritten} | {tally.bridged} | {tally.left} | {tally.allowed}"
     assert f"| **all** | every occurrence once | {counts} |" in text
     blocking, _, rest = text.partition("## Proofs")
-    assert "<code>left.py&#58;1&#58;6</code> CM001" in blocking
+    assert "<code>left.py:1:6</code> CM001" in blocking
     assert "test&#95;left.py" in rest and "test&#95;left.py" not in blocking
     assert "| P0 | 2 | 0 |" in text
 
@@ -33,9 +33,10 @@ def test_a_fault_is_listed_below_the_proofs():
 
 
 def test_nothing_in_code_is_markup():
-    shown = code("a`b|c<d>&e\n*f*_g_[h](i)@j#1")
+    shown = code("a`b|c<d>&e\n*f*_g_[h](i)@j#1 http://k $l$")
     inner = shown.removeprefix("<code>").removesuffix("</code>")
-    assert not set("`|<>*_[]()@\n") & set(re.sub(r"&#\d+;", "", inner))
+    assert not set("`|<>*_[]@$\n") & set(re.sub(r"&#\d+;", "", inner))
+    assert "://" not in inner
 
 
 def test_the_limit_holds_for_what_needs_the_most_room():
