@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ from fakeredis import FakeAsyncRedis, FakeServer
 
 from chaos.virtual_time import VirtualClock, run_virtual
 from codemods.journal import JOURNAL
+from codemods.reports import RENDERERS
 from codemods.rules import RULES
 from codemods.scanner import scan
 from codemods.verification import Proof
 from conformance.cli import run
+from conformance.commands.codemod import FORMATS
 
 CONSUMER = Path(__file__).parent.parent / "fixtures" / "consumer"
 TOOLS = "from durable_execution import ToolExecutor\n\ndef f(tools: ToolExecutor): ...\n"
@@ -331,3 +335,161 @@ def test_a_work_tree_that_git_cannot_judge_is_refused(project, capsys) -> None:
     assert run(["codemod", str(folder), "--write"]) == 2
     assert "cannot say" in capsys.readouterr().err and (folder / "a.py").read_text() == TOOLS
     assert run(["codemod", str(folder), "--write", "--allow-dirty"]) == 0
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+real = Path.replace
+def replace(self, target):
+    if str(target).endswith("b.py"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+Path.replace = replace
+from conformance.cli import run
+run(["codemod", sys.argv[1], "--write"])
+"""
+
+
+def test_a_killed_run_is_completed_or_taken_back(project, capsys) -> None:
+    folder = project(a=TOOLS, b=TOOLS)
+    before = snapshot(folder)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (folder / "a.py").read_text() == DONE and (folder / "b.py").read_text() == TOOLS
+    assert run(["codemod", str(folder), "--write"]) == 3
+    assert "complete it with --resume or take it back with --undo" in capsys.readouterr().err
+    assert run(["codemod", str(folder), "--write", "--resume"]) == 0
+    captured = capsys.readouterr()
+    assert "b.py: completed" in captured.err and "0 occurrences" in captured.out
+    assert (folder / "b.py").read_text() == DONE and not list(folder.rglob("*.tmp"))
+    assert run(["codemod", str(folder), "--undo"]) == 0
+    assert {path: data for path, data in snapshot(folder).items() if path in before} == before
+    assert run(["codemod", str(folder), "--resume"]) == 0  # nothing to complete: a dry run
+
+
+def test_what_cannot_be_written_is_reported_and_the_rest_is_written(project, capsys) -> None:
+    folder = project(a=TOOLS)
+    (folder / "locked").mkdir()
+    (folder / "locked" / "b.py").write_text(TOOLS)
+    (folder / "locked").chmod(0o555)
+    assert run(["codemod", str(folder), "--write", "--format", "json"]) == 3
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["files"]["changed"] == ["a.py"]
+    assert document["accounting"]["reported"] == 1
+    assert "locked/b.py is not written" in captured.err and "read-only" in captured.err
+    assert (folder / "a.py").read_text() == DONE
+    (folder / "locked").chmod(0o755)
+    assert run(["codemod", str(folder), "--write"]) == 0
+    assert (folder / "locked" / "b.py").read_text() == DONE
+    capsys.readouterr()
+
+
+def test_submodules_links_and_repositories_inside_are_left_alone(project, tmp_path, capsys) -> None:
+    folder = project(a=TOOLS)
+    inner, outside = tmp_path / "inner", tmp_path / "outside"
+    for path in (inner, outside):
+        path.mkdir()
+        (path / "c.py").write_text(TOOLS)
+    git(inner, "init", "-q")
+    git(inner, "add", ".")
+    git(inner, "commit", "-qm", "x")
+    shutil.copytree(inner, folder / "nested")
+    (folder / "linked").symlink_to(outside)
+    (folder / "link.py").symlink_to(outside / "c.py")
+    (folder / "loop").symlink_to("loop")
+    (folder / "loop.py").symlink_to("loop.py")
+    (folder / "up").symlink_to("..")
+    assert run(["codemod", str(folder), "--write"]) == 1
+    out = capsys.readouterr().out
+    assert "nested/c.py" in out and "another repository" in out
+    assert "link.py" in out and "symbolic link" in out
+    assert (folder / "a.py").read_text() == DONE
+    for path in (folder / "nested" / "c.py", outside / "c.py"):
+        assert path.read_text() == TOOLS
+    assert (folder / "link.py").is_symlink()
+
+    shutil.rmtree(folder / "nested")
+    (folder / "link.py").unlink()
+    git(folder, "init", "-q")
+    git(folder, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "sub")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    assert run(["codemod", str(folder), "--write"]) == 0
+    assert (folder / "sub" / "c.py").read_text() == TOOLS
+    assert run(["codemod", str(folder / "sub"), "--write"]) == 0
+    assert (folder / "sub" / "c.py").read_text() == DONE
+    capsys.readouterr()
+
+
+def test_the_settings_of_the_repository_and_the_options_over_them(project, capsys) -> None:
+    folder = project(a=TOOLS)
+    table = folder / "pyproject.toml"
+    table.write_text('[tool.planproof.codemod]\nverify = "P0"\nbinding = "keep"\n')
+    assert run(["codemod", str(folder), "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["levels"] == ["P0"]
+    assert run(["codemod", str(folder), "--diff"]) == 0
+    assert "PositionalTools as ToolExecutor" in capsys.readouterr().out
+    assert run(["codemod", str(folder), "--verify", "P2", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["levels"] == ["P0", "P1", "P2"]
+    for text, fault in (
+        ("[tool.planproof]\ncodemod = 3\n", "must be a table"),
+        ("[tool.planproof.codemod]\nverifi = 'P0'\n", "did you mean 'verify'?"),
+        ("[tool.planproof.codemod]\nverify = 'P9'\n", "codemod.verify: is 'P9'"),
+    ):
+        table.write_text(text)
+        assert run(["codemod", str(folder)]) == 2
+        assert fault in capsys.readouterr().err
+
+
+def test_every_form_of_the_report_goes_to_a_file(project, tmp_path, capsys) -> None:
+    folder = project(a=TOOLS, b=UNKNOWN)
+    assert set(FORMATS) == set(RENDERERS)
+    for form in FORMATS:
+        target = tmp_path / form
+        arguments = ["codemod", str(folder), "--format", form, "--output", str(target)]
+        assert run(arguments) == 1
+        assert "a.py" in target.read_text() and "b.py" in target.read_text()
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err == ""
+    assert run(["codemod", str(folder), "--output", str(tmp_path / "absent" / "x")]) == 2
+
+
+def test_todo_comments_come_and_go_with_their_cause(project, capsys) -> None:
+    folder = project(a=TOOLS, b=UNKNOWN)
+    assert run(["codemod", str(folder), "--write", "--todo"]) == 1
+    written = (folder / "b.py").read_text()
+    assert written.startswith("# TODO(planproof ") and written.endswith(UNKNOWN)
+    after = snapshot(folder)
+    assert run(["codemod", str(folder), "--write", "--todo"]) == 1
+    assert snapshot(folder) == after
+    assert run(["codemod", str(folder), "--undo"]) == 0
+    assert (folder / "b.py").read_text() == UNKNOWN and (folder / "a.py").read_text() == TOOLS
+    run(["codemod", str(folder), "--write", "--todo"])
+    comment = (folder / "b.py").read_text().removesuffix(UNKNOWN)
+    (folder / "b.py").write_text(comment + "x = 1\n")
+    assert run(["codemod", str(folder), "--write", "--todo"]) == 0
+    assert (folder / "b.py").read_text() == "x = 1\n"
+    capsys.readouterr()
+
+
+def test_a_tree_inside_a_folder_that_is_none_has_to_be_clean(project, capsys) -> None:
+    folder = project()
+    (folder / "pyproject.toml").unlink()
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "pyproject.toml").write_text("")
+        (folder / name / "a.py").write_text(TOOLS)
+    git(folder / "two", "init", "-q")
+    git(folder / "two", "add", ".")
+    git(folder / "two", "commit", "-qm", "x")
+    (folder / "two" / "a.py").write_text("# mine\n" + TOOLS)
+    paths = [str(folder / "one"), str(folder / "two")]
+    assert run(["codemod", *paths, "--write"]) == 2
+    assert "uncommitted changes" in capsys.readouterr().err
+    git(folder / "two", "checkout", "-q", ".")
+    assert run(["codemod", *paths, "--write"]) == 0
+    assert (folder / "one" / "a.py").read_text() == DONE == (folder / "two" / "a.py").read_text()
+    capsys.readouterr()
