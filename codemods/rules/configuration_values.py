@@ -21,9 +21,12 @@ from codemods.text_passage import Passage, RefusedError, TextEdit
 
 # What these say about the legacy module is not true of the bridge.
 _TOOLS = re.compile(
-    r"(?:tool[.:])?(?:bandit|black|coverage|deptry|flake8|hatch|importlinter|interrogate|isort|mypy|"
-    r"poetry|pdm|pydocstyle|pylint|pyright|pytest|pytype|ruff|setuptools|tox|uv|vulture)\b"
+    r"(?:tool[.:])?(?:bandit|black|coverage|deptry|flake8|flit|hatch|importlinter|interrogate|isort|mypy|"
+    r"maturin|poetry|pdm|pydocstyle|pylint|pyright|pytest|pytype|ruff|setuptools|tox|uv|vulture)\b"
 )
+
+# In these every section is a tool's, and not all of them are known.
+_SHARED = frozenset({"pyproject.toml", "setup.cfg", "tox.ini"})
 
 
 def migrate(passage: Passage) -> TextEdit:
@@ -40,7 +43,8 @@ def migrate(passage: Passage) -> TextEdit:
         raise RefusedError("not the whole value of a key, as far as can be seen")
     if is_logger(setting.key):
         raise RefusedError("the name of a logger, which dashboards depend on")
-    if _TOOLS.match(setting.section):
+    is_shared = passage.name in _SHARED and not path.names
+    if _TOOLS.match(setting.section) or (is_shared and setting.section):
         raise RefusedError("the settings of a tool, which are about the legacy module")
     _demand_path(passage, setting.key)
     return passage.replace(path.start, path.end, passage.successor(path))
@@ -141,6 +145,17 @@ CASES = (
     ),
     TextCase.noop(
         "the same in TOML", "a.toml", 'x = """\nhandler = "LEGACY.execute_segment"\n"""\n'
+    ),
+    TextCase.noop(
+        "a module in the settings of any tool",
+        "pyproject.toml",
+        "[tool.acme]\nmodule = 'LEGACY'\n",
+    ),
+    TextCase(
+        "a name in the settings of another tool",
+        "pyproject.toml",
+        "[tool.acme]\nhandler = 'LEGACY.execute_segment'\n",
+        "[tool.acme]\nhandler = 'engine.segment_api.execute_segment'\n",
     ),
     TextCase.noop(
         "the settings of a tool", "pyproject.toml", "[[tool.mypy.overrides]]\nmodule = 'LEGACY'\n"

@@ -21,9 +21,9 @@ from codemods.text_passage import Passage, RefusedError, TextEdit
 _ROLE = re.compile(r"(?:(?::\w+)*:\w+:|\{\w+(?::\w+)*\})`(?:[^`<\n]*<)?[~!]?$")
 _ROLE_END = re.compile(r"(?:\(\))?>?`")
 _DIRECTIVE = re.compile(
-    r"\s*(?:\.\.\s+|```+\{)(?:\w+:)?"
+    r"\s*(?::::\s+|(?:\.\.\s+|```+\{)(?:\w+:)?"
     r"(?:auto(?:attribute|class|data|exception|function|method|module)|currentmodule|autosummary)"
-    r"(?:::|\})\s*$"
+    r"(?:::|\})\s*)$"
 )
 
 
@@ -66,6 +66,8 @@ from {new} import ToolExecutor
 ```text
 import LEGACY
 ```
+
+::: {new}.execute_segment
 
 >>> import {new} as de
 """

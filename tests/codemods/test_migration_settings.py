@@ -11,6 +11,7 @@ from codemods.migration_settings import (
     MigrationSettings,
     MigrationSettingsError,
 )
+from codemods.proofs.proof import DEFAULT_LEVEL, LEVELS
 
 
 def test_a_whole_table():
@@ -32,6 +33,11 @@ def test_an_empty_table_gives_the_published_defaults():
     assert settings == MigrationSettings()
     assert (settings.binding, settings.bridge, settings.docs) == ("rename", True, False)
     assert (settings.string_keys, settings.verify, settings.jobs) == ((), "P2", 1)
+
+
+def test_the_levels_are_those_of_the_ladder():
+    assert tuple(Level) == LEVELS
+    assert MigrationSettings().verify == DEFAULT_LEVEL
 
 
 def test_no_jobs_means_one_for_each_processor():

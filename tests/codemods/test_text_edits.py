@@ -213,3 +213,10 @@ def test_every_encoding_and_line_end(migrate):
     head = "# \u00e9\r\n"
     after, _ = migrate("a.ini", (head + "[a]\r\nhandler = durable_execution:execute_segment\r\n"))
     assert after == head + "[a]\r\nhandler = engine.segment_api:execute_segment\r\n"
+
+    line = "#\u00e9\u20ac\r\n\f\r\nx = '\u00e9\U0001f600'; m = import_module('{}')\r\n"
+    after, _ = migrate("a.py", line.format("durable_execution"))
+    assert after == line.format("engine.segment_api")
+    latin = "# -*- coding: latin-1 -*-\nx = '\u00e9'; m = import_module('{}')"
+    after, _ = migrate("b.py", latin.format("durable_execution").encode("latin-1"))
+    assert after == latin.format("engine.segment_api")
