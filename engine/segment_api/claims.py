@@ -5,11 +5,12 @@ that a caller passes all the same may know of other executions of the same inten
 """
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from engine.clock import Clock
 from engine.errors import EngineError
+from engine.identity import idempotency_key
 from engine.parameters import describe_faults
 from engine.segment_api.records import iso_time
 from engine.tools import ToolCall, ToolExecutor, ToolResult
@@ -59,7 +60,6 @@ class SegmentTools:
     Attributes:
         owner: whose claims are made: the intent, else the execution.
         positions: of the steps in the plan, by id.
-        called: the steps that this segment has called; they are not claimed a second time.
     """
 
     tools: ToolExecutor
@@ -67,13 +67,13 @@ class SegmentTools:
     claims: ClaimService | None
     owner: str
     positions: Mapping[str, int]
-    called: set[str] = field(default_factory=set)
 
     async def execute(self, call: ToolCall, /) -> ToolResult:
         """Claim, validate, call.
 
         A step whose claim is refused is complete, with a record of the skip for its output. Only
-        a first attempt is claimed: a later one follows a call of this very execution.
+        a first attempt is claimed: a later one, a rescue and a compensation follow a call of this
+        very execution, perhaps of a dead process.
 
         Raises:
             ParametersRefusedError: the validator found faults.
@@ -87,8 +87,10 @@ class SegmentTools:
         return await self.tools.execute(call)
 
     async def _is_claimed(self, call: ToolCall) -> bool:
-        is_new = call.attempt == _FIRST_ATTEMPT and call.step_id not in self.called
-        self.called.add(call.step_id)
-        if self.claims is None or not is_new:
+        if (
+            self.claims is None
+            or call.attempt != _FIRST_ATTEMPT
+            or call.idempotency_key != idempotency_key(call.execution_id, call.step_id)
+        ):
             return True
         return await self.claims.claim(self.owner, self.positions[call.step_id])

@@ -590,6 +590,33 @@ def test_a_step_that_was_under_way_in_a_crash_is_not_claimed_again(place) -> Non
     assert 0 < ttl_s <= 86_400
 
 
+def test_rescues_and_compensations_are_not_claimed(place) -> None:
+    """They follow a call that was; whoever asked again would skip the undoing of it."""
+    claims = Claims()
+
+    class Model(Accepting):
+        async def generate(self, model_type, prompt):
+            return '{"action": "retry_same"}'
+
+    class Failing(Tools):
+        async def execute(self, tool_name, parameters, timeout_ms=None, signal=None):
+            self.calls.append(tool_name)
+            if tool_name == "seat":
+                return api.ToolExecutionResult(success=False, error="status 503")
+            return api.ToolExecutionResult(True, compensation={"toolName": f"undo_{tool_name}"})
+
+    tools = Failing(place.clock)
+    plan = {"id": "p", "steps": [step("ride"), step("seat", "ride")]}
+
+    async def main():
+        place.environment = replace(place.environment, model=Model())
+        return await place.execute(plan, tools, idempotency=claims)
+
+    result = place.run(main)
+    assert tools.calls == ["ride", "seat", "seat", "undo_ride"]
+    assert claims.asked == [(ID, 0), (ID, 1)] and result.compensated_steps == ("ride",)
+
+
 def test_the_environments_validator_refuses_before_the_call(place) -> None:
     class Strict(Accepting):
         async def validate(self, tool_name, parameters):
