@@ -10,14 +10,12 @@ from typing import Any, Final, Protocol
 
 from engine.clock import Clock
 from engine.errors import EngineError
-from engine.identity import idempotency_key
 from engine.parameters import describe_faults
 from engine.segment_api.records import iso_time
 from engine.tools import ToolCall, ToolExecutor, ToolResult
 
 CLAIM_TTL_S: Final = 86_400
 SKIPPED: Final[Mapping[str, Any]] = {"skipped": True, "reason": "Already executed (idempotent)"}
-_FIRST_ATTEMPT: Final = 1
 
 
 class ClaimService(Protocol):
@@ -60,6 +58,8 @@ class SegmentTools:
     Attributes:
         owner: whose claims are made: the intent, else the execution.
         positions: of the steps in the plan, by id.
+        called: ids of the steps that were called before, by whichever process; they are not
+            claimed again.
     """
 
     tools: ToolExecutor
@@ -67,13 +67,14 @@ class SegmentTools:
     claims: ClaimService | None
     owner: str
     positions: Mapping[str, int]
+    called: set[str]
 
     async def execute(self, call: ToolCall, /) -> ToolResult:
         """Claim, validate, call.
 
         A step whose claim is refused is complete, with a record of the skip for its output. Only
-        a first attempt is claimed: a later one, a rescue and a compensation follow a call of this
-        very execution, perhaps of a dead process.
+        the first call is claimed: a further attempt, a rescue and a compensation follow a call of
+        this very execution, perhaps of a dead process.
 
         Raises:
             ParametersRefusedError: the validator found faults.
@@ -87,10 +88,8 @@ class SegmentTools:
         return await self.tools.execute(call)
 
     async def _is_claimed(self, call: ToolCall) -> bool:
-        if (
-            self.claims is None
-            or call.attempt != _FIRST_ATTEMPT
-            or call.idempotency_key != idempotency_key(call.execution_id, call.step_id)
-        ):
+        is_new = call.step_id not in self.called
+        self.called.add(call.step_id)
+        if self.claims is None or not is_new:
             return True
         return await self.claims.claim(self.owner, self.positions[call.step_id])

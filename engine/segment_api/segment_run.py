@@ -101,15 +101,21 @@ class SegmentRun:
     def _segment_tools(
         self, plan: Plan, durable: engine_records.ExecutionState | None
     ) -> SegmentTools:
-        intent: Mapping[str, Any] | None = None if durable is None else durable.intent
-        if durable is None and self.initial_state is not None:
+        intent: Mapping[str, Any] | None = None
+        called: set[str] = set()
+        if self.initial_state is not None:
             intent = self.initial_state.intent
+            called = {step.step_id for step in self.initial_state.step_states if step.attempts}
+        if durable is not None:
+            intent = durable.intent
+            called |= {step.id for step in durable.steps if step.attempts}
         return SegmentTools(
             tools=adapt_tools(self.tools),
             validator=getattr(self.environment, "validator", None),
             claims=self.idempotency,
             owner=str((intent or {}).get("id", self.execution_id)),
             positions={step.id: index for index, step in enumerate(plan.steps)},
+            called=called,
         )
 
     def _announcer(self, plan: Plan) -> Announcer | None:
