@@ -28,6 +28,8 @@ from codemods.prefilter import read
 from codemods.scanner import Progress, scan
 from codemods.settings import ScanSettings
 from codemods.source import Source, decode_python, decode_text
+from codemods.text_edits import settle
+from codemods.text_passage import Refusal
 from codemods.text_plan import plan_text
 
 _UNITS = frozenset({Status.USE, Status.UNDECIDED, Status.ALLOWED, Status.UNEXAMINED})
@@ -226,7 +228,12 @@ class _Run(Draft):
     # Groups that have to change together
 
     def settle(self) -> None:
-        """Keep tests and the code they patch together: where one stays, so does the other."""
+        """Keep settings and what reads them together, tests and the code that they patch."""
+        decisions = [pair for text in self.texts.values() for pair in text.decided.items()]
+        for item, found in settle(decisions):
+            if isinstance(found, Refusal) and self.texts[item.path].decided[item] is not found:
+                self.stays[item] = found.reason
+                self._rewrite(item.path)
         while True:
             stuck = dict(self._stuck())
             if not stuck:
@@ -259,7 +266,7 @@ class _Run(Draft):
         """Yield what must stay although it could change, with the reason."""
         for shown, items in self.units.items():
             for item in items:
-                if item.kind is not Kind.PATCH_TARGET or item.status is not Status.USE:
+                if item.kind not in _REPLACING or item.status is not Status.USE:
                     continue
                 if not item.needle or item.reason.startswith(HANDED_ON):
                     continue

@@ -65,6 +65,7 @@ def plan_module(
     bridging = Bridging(
         set(pinned) if bridge else set(),
         keeps_locals=keeps_locals,
+        is_replaced=EVERYTHING in pinned,
         named_in_text=frozenset(source.line_starts[a - 1] + b - 1 for a, b in named),
         paths=frozenset(source.line_starts[a - 1] + b - 1 for a, b in paths),
     )

@@ -10,6 +10,8 @@ name in the same shape. Everywhere else a string may be data (a stored name, a m
 a logger), which must not change; it is reported with what to add to `string_keys` if it is a path.
 """
 
+import re
+
 from codemods.callees import PATCHERS, RUNNERS
 from codemods.known_keys import is_known, is_logger, takes_bare_modules
 from codemods.migration_settings import MigrationSettings
@@ -52,6 +54,8 @@ def _demand_path(passage: Passage, use: Use) -> None:
     # `patch.dict("module.TABLE", ...)` imports its first argument.
     if (callee in extra or use.callee[-2:] == ("patch", "dict")) and use.index == 0:
         return
+    if callee and use.index == 0 and _is_importer(passage.source.text, callee):
+        return
     if key and is_known(key, extra):
         if passage.path.names or passage.path.package or takes_bare_modules(key, extra):
             return
@@ -60,6 +64,11 @@ def _demand_path(passage: Passage, use: Use) -> None:
     advice = _advice(named) if named else "there is no key to go by"
     reason = f"nothing says that this is an import path: {advice}"
     raise RefusedError(reason, is_data=use.is_compared)
+
+
+def _is_importer(text: str, name: str) -> bool:
+    """Say whether a name is another one for `importlib.import_module`."""
+    return re.search(rf"\bimport_module\s+as\s+{re.escape(name)}\b", text) is not None
 
 
 def _advice(key: str) -> str:
@@ -100,6 +109,12 @@ CASES = (
         "a.py",
         f"if settings.EXECUTOR_CLASS == '{_RUN}' or '{_RUN}' != config['handler']: pass\n",
         f"if settings.EXECUTOR_CLASS == '{_NEW}' or '{_NEW}' != config['handler']: pass\n",
+    ),
+    TextCase(
+        "another name for import_module",
+        "a.py",
+        "from importlib import import_module as load\nm = load('LEGACY')\n",
+        "from importlib import import_module as load\nm = load('engine.segment_api')\n",
     ),
     TextCase.noop("a message", "a.py", f"send({{'task': '{_RUN}'}})\njson.dumps(['{_RUN}'])\n"),
     TextCase.noop("a keyword of a patch", "a.py", f"patch(target='{_RUN}')\n"),

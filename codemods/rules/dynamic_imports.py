@@ -5,8 +5,8 @@ What: the first argument of `import_module`, `import_string`, `symbol_by_name`, 
 legacy module or a name in it. A relative path becomes an absolute one.
 
 Why it is safe: the bridge has every name of the legacy module in the same shape, so whatever is
-taken from the module that comes back is there. Reported instead: `__import__` without a list of
-names (it returns the top-level package, which is another one afterwards), `run_module` (the bridge
+taken from the module that comes back is there. Reported instead: `__import__` of a module in a
+package without a list of names (it returns the package), `run_module` (the bridge
 is no program), a demand for a version (the bridge has none), groups of entry points (other
 distributions name them), data files (the bridge has none), and everything that is pieced together.
 """
@@ -15,7 +15,7 @@ import ast
 
 from codemods.migration_settings import MigrationSettings
 from codemods.occurrence import Kind
-from codemods.python_strings import Use, string_and_use
+from codemods.python_strings import Literal, Use, string_and_use
 from codemods.rules.text_rule import TextCase, TextRule
 from codemods.text_passage import Passage, RefusedError, TextEdit
 
@@ -29,6 +29,8 @@ def migrate(passage: Passage) -> TextEdit:
         raise RefusedError("a data file of the legacy module, and the bridge has none")
     _demand_import(use)
     path, text = passage.path, passage.source.text
+    if use.call is not None and use.callee[-1] == "__import__" and not _takes_names(use.call):
+        return _with_names(passage, literal, use.call)
     dots = path.start - literal.start
     if dots and text[literal.start : path.start] == "." * dots:
         if literal.end != path.end:
@@ -46,14 +48,28 @@ def _demand_import(use: Use) -> None:
         raise RefusedError("a program is run here, and the bridge is none")
     if last == "iter_entry_points":
         raise RefusedError("the name of a group of entry points, which other distributions use")
-    if last == "__import__" and not _takes_names(use.call):
-        raise RefusedError("returns the top-level package, which would be another one")
     if last == "importorskip" and _demands_version(use.call):
         raise RefusedError("demands a version of the legacy module, and the bridge has none")
     is_first = use.index == 0 or not _MODULE_ARGUMENTS.isdisjoint(use.keys)
     is_key_of_table = _is_table_call(use.call) and (use.is_key or use.index == 1)
     if not (is_first or is_key_of_table):
         raise RefusedError("not the argument that names the module")
+
+
+def _with_names(passage: Passage, literal: Literal, call: ast.Call) -> TextEdit:
+    """Rewrite `__import__('module')`, which returns the top-level package unless given names."""
+    path, text = passage.path, passage.source.text
+    quote = text[literal.end : literal.end + 1]
+    is_plain = (
+        (literal.start, literal.end) == (path.start, path.end)
+        and len(call.args) == 1
+        and not call.keywords
+        and text[literal.end : literal.end + 3] != quote * 3
+    )
+    if not is_plain or "." in text[path.start : path.end]:
+        raise RefusedError("returns the top-level package, which would be another one")
+    new = f"{passage.successor(path)}{quote}, fromlist=['*']"
+    return passage.replace(literal.start, literal.end + 1, new)
 
 
 def _takes_names(call: ast.Call) -> bool:
@@ -132,7 +148,13 @@ CASES = (
         "m = __import__('acme.LEGACY', fromlist=['execute_segment'])\n",
         "m = __import__('engine.segment_api', fromlist=['execute_segment'])\n",
     ),
-    TextCase.noop("the top-level package", "a.py", "m = __import__('LEGACY')\n"),
+    TextCase(
+        "a module by the built-in function",
+        "a.py",
+        "m = __import__('LEGACY')\n",
+        "m = __import__('engine.segment_api', fromlist=['*'])\n",
+    ),
+    TextCase.noop("the top-level package", "a.py", "m = __import__('acme.LEGACY')\n"),
     TextCase.noop("a name without a successor", "a.py", _IMPORT.format("'LEGACY.worker'")),
     TextCase.noop("a path in pieces", "a.py", _IMPORT.format("'LEGACY' + suffix")),
     TextCase.noop("literals in a row", "a.py", _IMPORT.format("'LEGACY' '.execute_segment'")),

@@ -277,3 +277,22 @@ def test_an_import_of_an_unknown_value_is_reported_and_stops_nothing(plan) -> No
     assert outcomes(made, "a.py") == ["rewritten", "reported"]
     write(made)
     assert found_by(plan({})) == made.residue()
+
+
+def test_a_setting_and_the_table_that_it_is_looked_up_in_agree(plan) -> None:
+    made = plan(
+        {
+            "settings.py": "ROUTES = {'durable_execution.resume_from_checkpoint': 1}\n"
+            "SCHEDULE = {'x': {'task': 'durable_execution.resume_from_checkpoint'}}\n"
+        }
+    )
+    assert not made.changes and set(outcomes(made, "settings.py")) == {"reported"}
+
+
+def test_an_import_that_would_not_see_a_stub_keeps_the_stub(plan) -> None:
+    local = "def f():\n    import durable_execution\n    return durable_execution.STEP_ABORT_MS\n"
+    stub = "import sys\nsys.modules['durable_execution'] = object()\n"
+    made = plan({"a.py": local, "tests/conftest.py": stub})
+    assert not made.changes
+    made = plan({"a.py": "import durable_execution as de\nx = [de]\n", "tests/conftest.py": stub})
+    assert len(made.changes) == 2
