@@ -51,10 +51,7 @@ def _demand_path(passage: Passage, use: Use) -> None:
         raise RefusedError("a patch whose target is no first argument: make it one")
     if callee in RUNNERS and use.call is not None:
         raise RefusedError("an argument of a program that is started here")
-    # `patch.dict("module.TABLE", ...)` imports its first argument.
-    if (callee in extra or use.callee[-2:] == ("patch", "dict")) and use.index == 0:
-        return
-    if callee and use.index == 0 and _is_importer(passage.source.text, callee):
+    if use.index == 0 and _imports_argument(passage, use):
         return
     if key and is_known(key, extra):
         if passage.path.names or passage.path.package or takes_bare_modules(key, extra):
@@ -66,9 +63,13 @@ def _demand_path(passage: Passage, use: Use) -> None:
     raise RefusedError(reason, is_data=use.is_compared)
 
 
-def _is_importer(text: str, name: str) -> bool:
-    """Say whether a name is another one for `importlib.import_module`."""
-    return re.search(rf"\bimport_module\s+as\s+{re.escape(name)}\b", text) is not None
+def _imports_argument(passage: Passage, use: Use) -> bool:
+    """Say whether a callee imports its first argument: `patch.dict("module.TABLE", ...)` does."""
+    callee = use.callee[-1] if use.callee else ""
+    if callee in passage.options.string_keys or use.callee[-2:] == ("patch", "dict"):
+        return True
+    renamed = rf"\bimport_module\s+as\s+{re.escape(callee)}\b"
+    return bool(callee) and re.search(renamed, passage.source.text) is not None
 
 
 def _advice(key: str) -> str:
