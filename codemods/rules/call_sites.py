@@ -74,6 +74,17 @@ def is_pure(node: ast.expr) -> bool:
             return False
 
 
+def _is_last_use(view: ModuleView, value: ast.expr) -> bool:
+    """Say whether a name would be unused without this value."""
+    return isinstance(value, ast.Name) and not any(
+        isinstance(node, ast.Name)
+        and node.id == value.id
+        and node is not value
+        and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(view.tree)
+    )
+
+
 def drop_arguments(view: ModuleView, call: LegacyCall, symbol: Symbol) -> None:
     """Remove the arguments that the engine has no use for.
 
@@ -85,6 +96,8 @@ def drop_arguments(view: ModuleView, call: LegacyCall, symbol: Symbol) -> None:
         is_none = isinstance(value, ast.Constant) and value.value is None
         if (use is Use.NONE and not is_none) or (use is Use.DROPPED and not is_pure(value)):
             raise BlockedError(value, f"{name}: {symbol.reasons[name]}")
+        if use is Use.DROPPED and _is_last_use(view, value):
+            raise BlockedError(value, f"{name}: nothing else uses this name")
     every = sorted([*call.node.args, *call.node.keywords], key=view.span)
     gone = [
         item

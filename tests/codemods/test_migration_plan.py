@@ -296,3 +296,12 @@ def test_an_import_that_would_not_see_a_stub_keeps_the_stub(plan) -> None:
     assert not made.changes
     made = plan({"a.py": "import durable_execution as de\nx = [de]\n", "tests/conftest.py": stub})
     assert len(made.changes) == 2
+
+
+def test_a_dropped_argument_that_is_the_last_use_of_its_name_is_bridged(plan) -> None:
+    text = SERVICE.replace("=e)", "=e, idempotency=claims)").replace(
+        "    r =", "    claims = 1\n    r ="
+    )
+    made = plan({"a.py": text, "b.py": text.replace("return r", "print(claims)\n    return r")})
+    assert "from engine.segment_api import execute_segment" in after(made, "a.py")
+    assert "execute_workflow(" in after(made, "b.py")
