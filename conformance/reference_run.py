@@ -80,11 +80,15 @@ class _Crash(Exception):  # noqa: N818 - an event of the model, not an error
 
 @dataclass
 class _Execution:
-    """What is durable. `begun`: parameters of calls that have begun and have no result yet."""
+    """What is durable. `begun`: parameters of calls that have begun and have no result yet.
+
+    `advised`: parameters of calls that a recovery asked for after the step's own had failed.
+    """
 
     plan: Mapping[str, Any]
     steps: dict[str, StepPrediction]
     begun: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    advised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     retry_at: dict[str, int] = field(default_factory=dict)
     undone: dict[str, bool] = field(default_factory=dict)
     lease_ends: int = 0
@@ -278,6 +282,10 @@ class Simulation:
         ex.begun[name] = parameters
         ex.retry_at.pop(name, None)
         ex.steps[name] = StepPrediction("in_progress", attempts=attempts)
+        if name in ex.advised:  # the step's own call is over; the one that followed it is repeated
+            outcome = yield from self._call(name, tool, ex.advised[name], clock=False)
+            self._settle(ex, name, rules.ended(outcome, attempts))
+            return
         outcome = yield from self._call(name, tool, parameters)
         while not outcome.success and attempts < policy.get("max_attempts", 1):
             pause_ms = rules.backoff_ms(policy, attempts)
@@ -296,10 +304,15 @@ class Simulation:
                 if message := rules.invalid(self.scenario, tool, advised):
                     ended = rules.rejected(message, attempts)
                 else:
+                    ex.advised[name] = advised
                     outcome = yield from self._call(name, tool, advised, clock=False)
                     ended = rules.ended(outcome, attempts)
-        ex.steps[name] = ended
-        del ex.begun[name]
+        self._settle(ex, name, ended)
+
+    def _settle(self, ex: _Execution, step: str, ended: StepPrediction) -> None:
+        ex.steps[step] = ended
+        del ex.begun[step]
+        ex.advised.pop(step, None)
 
     def _ask(self) -> str | None:
         self.llm_calls += 1

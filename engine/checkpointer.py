@@ -1,16 +1,17 @@
 """The holder of a lease: every durable write of one running execution goes through it."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from engine.clock import Clock
-from engine.errors import LeaseLostError, StoreUnavailableError
+from engine.errors import EngineError, LeaseLostError, StoreUnavailableError
 from engine.events import Event, EventName, Listener
 from engine.identity import IdSource
 from engine.limits import LEASE_RENEWALS_PER_TERM
-from engine.store import Claimed, Due, Lease, Store, Transition
+from engine.store import Claimed, Due, DueAt, Lease, Store, Transition
 from engine.types.execution import StepState
 
 _LOG = logging.getLogger("planproof.engine")
@@ -38,6 +39,7 @@ class Checkpointer:
         self._held_until_ms = clock.monotonic_ms() + lease_ms
         self._listeners = listeners
         self._turn = asyncio.Lock()
+        self._released = False
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
         self.segment_number = claimed.state.segment_number + 1
@@ -83,10 +85,27 @@ class Checkpointer:
             self._tell(self.event(EventName.LEASE_LOST))
             raise
         self._lease = applied.lease
+        self._released = transition.release
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
         for event in transition.events:
             self._tell(event)
+
+    @contextlib.asynccontextmanager
+    async def released_on_error(self, delay_ms: int) -> AsyncIterator[None]:
+        """Give the lease back if the body fails; the execution is due again after `delay_ms`.
+
+        Not if the lease is another's by now, and not if the store fails: it would fail again.
+        Nor if the task is cancelled: nothing more is to be done then.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not (self._released or _lost(error)):
+                _LOG.warning("the segment of %s failed: %r", self._lease.execution_id, error)
+                with contextlib.suppress(EngineError):
+                    await self.commit(due=DueAt(self._clock.now_ms() + delay_ms), release=True)
+            raise
 
     async def commit_steps(self, states: Mapping[int, StepState], /) -> None:
         """Write step states; see `engine.utils.execution_utils.StepCheckpointer`."""
@@ -152,3 +171,10 @@ def _call_safely(listener: Callable[[Event], object], event: Event) -> None:
         listener(event)
     except Exception:  # noqa: BLE001 - logged; see above
         _LOG.exception("a listener failed on %s", event.name)
+
+
+def _lost(error: BaseException) -> bool:
+    """Whether a segment ended because nothing can be written any more."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_lost(inner) for inner in error.exceptions)
+    return isinstance(error, LeaseLostError | StoreUnavailableError)

@@ -33,5 +33,14 @@ DEFAULT_TIMEOUT_MS = 30_000
 QUEUE_SHARDS = 16
 """Hash slots that executions and their resume queues are spread over."""
 
+CLAIM_LOOKS = 5
+"""Looks at an execution that others keep claiming, before it counts as theirs."""
+
+HOOK_TIMEOUT_MS = 10_000
+"""A lookup or a recovery that has not answered after this has failed; models take seconds."""
+
+LOOKUP_RETRY_MS = 60_000
+"""A step in doubt because its lookup failed is looked up again after this: outages take minutes."""
+
 MAX_OUTBOX_EVENTS = 10_000
 """Approximate bound on the events kept per execution: two a step at 5,000 steps."""

@@ -19,63 +19,81 @@ end
 # wrote is not touched, its lease included. What has ended grants no lease and takes no write. A
 # lease enters the resume queue at its end, so that an execution whose process died is found. The
 # last operation is forgotten with the token that it was written under.
+#
+# What exists is claimed in two calls: the first shows everything (LOOK), and whoever could read it
+# asks again, naming the fencing token and version that were seen. So nobody takes the lease of an
+# execution that cannot be read.
 _GRANT = """
 local function held(owner, now)
   local lease = redis.call('HMGET', KEYS[1], 'lease_owner', 'lease_until_ms', 'ended')
   if lease[3] then return 0, true end
   if not lease[1] or lease[1] == '' or lease[1] == owner then return 0, false end
-  return math.max(0, tonumber(lease[2]) - now), false
+  return math.max(0, (tonumber(lease[2] or '') or 0) - now), false
 end
 local function grant(execution, owner, lease_ms, now)
   local until_ms = string.format('%d', now + lease_ms)
+  redis.call('ZADD', KEYS[5], until_ms, execution)
   redis.call('HINCRBY', KEYS[1], 'fence', 1)
   redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', until_ms, 'operation', '')
-  redis.call('ZADD', KEYS[5], until_ms, execution)
 end
-local function everything(created)
-  return {'OK', created, redis.call('GET', KEYS[2]) or '', redis.call('HGETALL', KEYS[1]),
+local function everything(word)
+  return {word, redis.call('GET', KEYS[2]) or '', redis.call('HGETALL', KEYS[1]),
           redis.call('HGETALL', KEYS[3])}
 end
-local function claim(created, execution, owner, lease_ms, now)
+local function claim(execution, owner, lease_ms, now, seen, operation)
   local left, ended = held(owner, now)
   if left > 0 then return {'HELD', tostring(left)} end
-  if not ended then grant(execution, owner, lease_ms, now) end
-  return everything(created)
+  if ended then return everything('OK') end
+  local found = redis.call('HMGET', KEYS[1], 'fence', 'version', 'cancel_reason', 'claimed_by')
+  if seen ~= '' and found[4] == operation then return {'GRANTED', found[1], found[3] or ''} end
+  if seen ~= (found[1] or '') .. ':' .. (found[2] or '') then return everything('LOOK') end
+  grant(execution, owner, lease_ms, now)
+  redis.call('HSET', KEYS[1], 'claimed_by', operation)
+  return {'GRANTED', redis.call('HGET', KEYS[1], 'fence'), found[3] or ''}
 end
 """
 
-# Further ARGV: operation id, digest of the plan, plan, then fields (name, value).
+# Further ARGV: operation id, digest of the plan, plan, then fields (name, value). Remains of an
+# execution without its head are not built upon.
 BEGIN = (
     _NOW
     + _GRANT
     + """
 local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local owner, lease_ms, now = ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
 local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by', 'version', 'schema')
-local created = '0'
 if not known[1] then
+  if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) > 0 then return {'CORRUPT'} end
   redis.call('SET', KEYS[2], plan)
   redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1',
              'fence', '0', 'schema', schema, unpack(ARGV, 9))
-  created = '1'
 elseif known[4] ~= schema then
   return {'VERSION', known[4] or ''}
 elseif known[1] ~= digest then
   return {'MISMATCH'}
-elseif known[2] == operation and known[3] == '1' then
-  created = '1'
+elseif known[2] ~= operation or known[3] ~= '1' then
+  return claim(ARGV[1], owner, lease_ms, now, '', '')
 end
-return claim(created, ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
+local left = held(owner, now)
+if left > 0 then return {'HELD', tostring(left)} end
+grant(ARGV[1], owner, lease_ms, now)
+return everything('CREATED')
 """
 )
 
+# Further ARGV: the fencing token and version seen, as '3:17' ('' shows them), and an operation id.
+# A claim that is sent twice is granted once.
 CLAIM = (
     _NOW
     + _GRANT
     + """
 local known = redis.call('HMGET', KEYS[1], 'digest', 'schema')
-if not known[1] then return {'MISSING'} end
+if not known[1] then
+  if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) > 0 then return {'CORRUPT'} end
+  return {'MISSING'}
+end
 if known[2] ~= ARGV[5] then return {'VERSION', known[2] or ''} end
-return claim('0', ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
+return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[7])
 """
 )
 
@@ -84,7 +102,8 @@ return claim('0', ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]))
 # operation id are among them), fields removed, steps (index, text), the bound of the outbox, events
 # (position, text). Lists are handed on in pieces of 500 pairs, because Lua's stack is bounded; all
 # events of one piece share one entry of the stream. A lease of which less than half is left is
-# prolonged with the write.
+# prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
+# write: a script that fails half way keeps what it wrote.
 APPLY = (
     _NOW
     + """
@@ -95,6 +114,11 @@ if not state[1] then return {'MISSING'} end
 if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
 if state[2] ~= ARGV[4] or state[6] then return {'STALE', state[1]} end
+local ends_ms = tonumber(state[5] or '')
+if not ends_ms then return {'CORRUPT'} end
+redis.call('HLEN', KEYS[3])
+redis.call('XLEN', KEYS[4])
+redis.call('ZCARD', KEYS[5])
 local at = 10
 local function pieces(width, call)
   local last = at + width * tonumber(ARGV[at])
@@ -120,7 +144,7 @@ if ARGV[6] == '1' then
   redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0')
 else
   local now, lease_ms = clock(ARGV[9]), tonumber(ARGV[8])
-  if tonumber(state[5]) - now < lease_ms / 2 then
+  if ends_ms - now < lease_ms / 2 then
     local until_ms = string.format('%d', now + lease_ms)
     redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
     redis.call('ZADD', KEYS[5], until_ms, ARGV[1])
@@ -148,12 +172,14 @@ return {'OK'}
 """
 )
 
-# ARGV: execution id, reason, now. An execution that nobody works on becomes due at once.
+# ARGV: execution id, reason, now, schema version. An execution that nobody works on becomes due at once.
 REQUEST_CANCEL = (
     _NOW
     + """
-local state = redis.call('HMGET', KEYS[1], 'fence', 'ended', 'lease_owner')
+local state = redis.call('HMGET', KEYS[1], 'fence', 'ended', 'lease_owner', 'schema')
 if not state[1] or state[2] then return {'NO'} end
+if state[4] ~= ARGV[4] then return {'VERSION', state[4] or ''} end
+redis.call('ZCARD', KEYS[5])
 redis.call('HSET', KEYS[1], 'cancel_reason', ARGV[2])
 if not state[3] or state[3] == '' then
   redis.call('ZADD', KEYS[5], string.format('%d', clock(ARGV[3])), ARGV[1])

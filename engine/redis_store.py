@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from engine import codec, redis_scripts
+from engine import codec, redis_scripts, redis_wire
 from engine.clock import Clock
 from engine.errors import (
     CheckpointCorruptError,
@@ -20,9 +20,8 @@ from engine.errors import (
 )
 from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource
-from engine.limits import MAX_OUTBOX_EVENTS, QUEUE_SHARDS
-from engine.states import ExecutionStatus
-from engine.store import Applied, Beginning, Claimed, DueAt, Lease, Transition
+from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.store import Applied, Beginning, Claimed, Lease, Transition
 from engine.types.execution import ExecutionState
 
 
@@ -61,18 +60,6 @@ class RedisStore:
         self, execution_id: str, owner: str, lease_ms: int, beginning: Beginning
     ) -> Claimed:
         """Create and claim, or claim what is there. See `engine.store.Store`."""
-        created_at_ms = str(beginning.created_at_ms)
-        head = {
-            "status": str(ExecutionStatus.EXECUTING),
-            "segment_number": "0",
-            "created_at_ms": created_at_ms,
-            "updated_at_ms": created_at_ms,
-        }
-        intent = codec.encode_intent(beginning.intent)
-        if intent is not None:
-            head["intent"] = intent
-        if beginning.trace_id is not None:
-            head["trace_id"] = beginning.trace_id
         reply = await self._run(
             redis_scripts.BEGIN,
             execution_id,
@@ -85,31 +72,31 @@ class RedisStore:
                 self._ids.new_id(),
                 beginning.plan.digest(),
                 codec.encode_plan(beginning.plan),
-                *(part for pair in head.items() for part in pair),
+                *redis_wire.head_of(beginning),
             ],
         )
         if reply[0] == "MISMATCH":
             raise PlanMismatchError(f"execution {execution_id} was begun with another plan")
-        return self._claimed(execution_id, owner, reply)
+        if reply[0] == "CREATED":
+            return self._claimed(execution_id, owner, reply)
+        return await self._take(execution_id, owner, lease_ms, reply)
 
     async def claim(self, execution_id: str, owner: str, lease_ms: int) -> Claimed:
-        """Take the lease and read everything. See `engine.store.Store`."""
-        reply = await self._run(
-            redis_scripts.CLAIM,
-            execution_id,
-            [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION],
-        )
-        return self._claimed(execution_id, owner, reply)
+        """Read everything, and take the lease if it can be read. See `engine.store.Store`."""
+        reply = await self._ask(execution_id, owner, lease_ms, "")
+        return await self._take(execution_id, owner, lease_ms, reply)
 
     async def apply(self, lease: Lease, transition: Transition) -> Applied:
         """Write one transition. See `engine.store.Store`."""
         reply = await self._run(
             redis_scripts.APPLY,
             lease.execution_id,
-            _apply_arguments(lease, transition, self._now()),
+            redis_wire.apply_arguments(lease, transition, self._now()),
         )
         if reply[0] == "MISSING":
             raise ExecutionNotFoundError(f"execution {lease.execution_id} is gone")
+        if reply[0] == "CORRUPT":
+            raise CheckpointCorruptError(f"execution {lease.execution_id}: its lease is no time")
         if reply[0] == "STALE":
             raise LeaseLostError(f"execution {lease.execution_id} was taken over")
         return Applied(replace(lease, version=int(reply[1])), cancel_reason=reply[2] or None)
@@ -129,13 +116,19 @@ class RedisStore:
         head, plan, steps = await self._run(redis_scripts.LOAD, execution_id, [])
         if not head:
             raise ExecutionNotFoundError(f"no execution {execution_id}")
-        return self._state(execution_id, plan, _mapping(head), _mapping(steps))
+        return self._state(
+            execution_id, plan, redis_wire.as_mapping(head), redis_wire.as_mapping(steps)
+        )
 
     async def request_cancel(self, execution_id: str, reason: str) -> bool:
         """Leave a cancel request. See `engine.store.Store`."""
         reply = await self._run(
-            redis_scripts.REQUEST_CANCEL, execution_id, [execution_id, reason, self._now()]
+            redis_scripts.REQUEST_CANCEL,
+            execution_id,
+            [execution_id, reason, self._now(), codec.SCHEMA_VERSION],
         )
+        if reply[0] == "VERSION":
+            codec.check_version(execution_id, reply[1])
         return bool(reply[0] == "OK")
 
     async def due(self, before_ms: int, limit: int) -> list[str]:
@@ -149,7 +142,8 @@ class RedisStore:
                     key, "-inf", before_ms, byscore=True, offset=0, num=limit, withscores=True
                 )
 
-            found += [(score, str(_text(member))) for member, score in await self._guard(read)]
+            queue = await self._guard(f"queue {key}", read)
+            found += [(score, name) for member, score in queue if (name := _name(member))]
         return [execution_id for _, execution_id in sorted(found)[:limit]]
 
     async def events(self, execution_id: str) -> list[Event]:
@@ -159,11 +153,18 @@ class RedisStore:
         async def read() -> Any:
             return await self._client.xrange(key)
 
-        return [
-            Event.model_validate_json(text)
-            for _, fields in await self._guard(read)
-            for text in _mapping(fields).values()
-        ]
+        entries = await self._guard(f"execution {execution_id}", read)
+        try:
+            return [
+                Event.model_validate_json(text)
+                for _, fields in entries
+                for text in redis_wire.as_mapping(fields).values()
+            ]
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointCorruptError(
+                f"execution {execution_id}: its events cannot be read: {reason}"
+            ) from None
 
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
@@ -186,9 +187,36 @@ class RedisStore:
         kinds = ("run", "plan", "steps", "outbox")
         return [*(f"{tag}:{kind}:{execution_id}" for kind in kinds), self._due_key(shard)]
 
+    async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> list[Any]:
+        arguments = [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION, seen]
+        arguments.append(self._ids.new_id() if seen else "")
+        return await self._run(redis_scripts.CLAIM, execution_id, arguments)
+
+    async def _take(
+        self, execution_id: str, owner: str, lease_ms: int, reply: list[Any]
+    ) -> Claimed:
+        """Read what the store shows, then take the lease of exactly that."""
+        for _ in range(CLAIM_LOOKS):
+            claimed = self._claimed(execution_id, owner, reply)
+            if reply[0] != "LOOK":
+                return claimed
+            seen = f"{claimed.lease.token}:{claimed.lease.version}"
+            reply = await self._ask(execution_id, owner, lease_ms, seen)
+            if reply[0] == "GRANTED":
+                lease = replace(claimed.lease, token=FencingToken(int(reply[1])))
+                return replace(claimed, lease=lease, cancel_reason=reply[2] or None)
+        raise LeaseHeldError(f"execution {execution_id} is claimed by others", retry_after_ms=0)
+
     def _claimed(self, execution_id: str, owner: str, reply: Sequence[Any]) -> Claimed:
+        """Return what a reply shows, every field of it read.
+
+        Raises:
+            EngineError: the reply is a refusal, or what it shows cannot be read.
+        """
         if reply[0] == "MISSING":
             raise ExecutionNotFoundError(f"no execution {execution_id}")
+        if reply[0] == "CORRUPT":
+            raise CheckpointCorruptError(f"execution {execution_id}: its head is missing")
         if reply[0] == "VERSION":
             codec.check_version(execution_id, reply[1])
         if reply[0] == "HELD":
@@ -197,17 +225,18 @@ class RedisStore:
                 f"execution {execution_id} is worked on by another process",
                 retry_after_ms=left_ms,
             )
-        _, created, plan, flat_head, steps = reply
-        head = _mapping(flat_head)
-        state = self._state(execution_id, plan, head, _mapping(steps))
+        word, plan, flat_head, steps = reply
+        head = redis_wire.as_mapping(flat_head)
+        state = self._state(execution_id, plan, head, redis_wire.as_mapping(steps))
         try:
             token, version = FencingToken(int(head["fence"])), int(head["version"])
+            int(head.get("lease_until_ms", "0"))
         except (KeyError, ValueError) as error:
             raise CheckpointCorruptError(f"execution {execution_id}: {error}") from None
         return Claimed(
             lease=Lease(execution_id, owner, token, version),
             state=state,
-            created=created == "1",
+            created=word == "CREATED",
             cancel_reason=head.get("cancel_reason"),
         )
 
@@ -231,65 +260,27 @@ class RedisStore:
 
         async def call() -> Any:
             try:
-                return await self._client.evalsha(digest, len(keys), *keys, *arguments)
+                reply = await self._client.evalsha(digest, len(keys), *keys, *arguments)
             except NoScriptError:
-                return await self._client.eval(script, len(keys), *keys, *arguments)
+                reply = await self._client.eval(script, len(keys), *keys, *arguments)
+            return redis_wire.as_text(reply)
 
-        return cast("list[Any]", _texts(await self._guard(call)))
+        return cast("list[Any]", await self._guard(f"execution {execution_id}", call))
 
-    async def _guard(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _guard(self, what: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Return an answer; errors are the store's, or tell of a foreign value."""
         try:
             return await call()
+        except UnicodeDecodeError as error:
+            raise CheckpointCorruptError(f"{what}: not text: {error}") from None
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                raise CheckpointCorruptError(f"{what}: {error}") from None
+            raise StoreUnavailableError(f"the store failed: {error}") from error
         except (RedisError, OSError) as error:
             raise StoreUnavailableError(f"the store failed: {error}") from error
 
 
-def _apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]:
-    changed = {name: text for name, text in transition.head.items() if text is not None}
-    changed |= {"version": str(lease.version + 1), "operation": transition.operation_id}
-    removed = [name for name, text in transition.head.items() if text is None]
-    due = transition.due
-    return [
-        lease.execution_id,
-        transition.operation_id,
-        str(lease.token),
-        str(lease.version),
-        str(due.at_ms) if isinstance(due, DueAt) else due,
-        "1" if transition.release else "0",
-        "" if transition.expire_s is None else str(transition.expire_s),
-        str(transition.lease_ms),
-        now,
-        str(len(changed)),
-        *(part for pair in changed.items() for part in pair),
-        str(len(removed)),
-        *removed,
-        str(len(transition.steps)),
-        *(
-            part
-            for index, state in transition.steps.items()
-            for part in (str(index), codec.encode_step(state))
-        ),
-        str(MAX_OUTBOX_EVENTS),
-        str(len(transition.events)),
-        *(
-            part
-            for position, event in enumerate(transition.events)
-            for part in (str(position), event.model_dump_json(exclude_defaults=True))
-        ),
-    ]
-
-
-def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _texts(value: Any) -> Any:
-    return [_texts(item) for item in value] if isinstance(value, list) else _text(value)
-
-
-def _mapping(value: Any) -> dict[str, str]:
-    """Return a hash reply, be it a mapping (RESP3, `hgetall`) or a flat list (scripts)."""
-    if isinstance(value, Mapping):
-        return {str(_text(key)): str(_text(item)) for key, item in value.items()}
-    flat = [str(_text(item)) for item in value]
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _name(member: Any) -> str:
+    """Return a member of a queue; '' for bytes that are no id of ours."""
+    return member.decode(errors="ignore") if isinstance(member, bytes) else str(member)

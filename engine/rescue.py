@@ -17,7 +17,9 @@ from engine.failover import (
     RetryAfter,
     classify,
 )
+from engine.hooks import HookFailedError, ask
 from engine.invocation import Answer
+from engine.lookup import Lookup
 from engine.plan import Step
 from engine.states import StepStatus
 from engine.step_calls import StepCalls, next_call
@@ -32,9 +34,18 @@ class Rescue:
     """Tries to save steps of one execution whose own call has failed."""
 
     def __init__(
-        self, toolbox: Toolbox, calls: StepCalls, *, clock: Clock, intent_type: str | None
+        self,
+        toolbox: Toolbox,
+        calls: StepCalls,
+        lookup: Lookup,
+        *,
+        clock: Clock,
+        hook_timeout_ms: int,
+        intent_type: str | None,
     ) -> None:
         """Rescue by the recovery hook and the failover rules in `toolbox`."""
+        self._lookup = lookup
+        self._hook_timeout_ms = hook_timeout_ms
         self._toolbox = toolbox
         self._calls = calls
         self._clock = clock
@@ -66,7 +77,7 @@ class Rescue:
     ) -> StepState:
         """Make the call that is recorded, then go on with the failover rules."""
         answer = await self._calls.call(step, state)
-        settled = self._calls.settled(step, state, answer)
+        settled = await self._lookup.outcome(step, state, answer)
         if settled is not None:
             return settled
         return await self._fail_over(step, state, answer, record, until_ms)
@@ -79,14 +90,16 @@ class Rescue:
         outputs: Mapping[str, Any],
         known: Mapping[str, int],
     ) -> RescueCall | ErrorInfo | None:
-        if self._toolbox.recovery is None or answer.raised:
+        recovery = self._toolbox.recovery
+        if recovery is None or answer.raised:
             return None
         own = next_call(step, state)
+        failed = FailedCall(own.tool_name, own.parameters, answer.result.error)
         try:
-            again = await self._toolbox.recovery(
-                FailedCall(own.tool_name, own.parameters, answer.result.error)
+            again = await ask(
+                lambda: recovery(failed), clock=self._clock, timeout_ms=self._hook_timeout_ms
             )
-        except Exception:  # noqa: BLE001 - a recovery that fails is no recovery
+        except HookFailedError:  # a recovery that fails is no recovery
             return None
         if again is None:
             return None
@@ -117,7 +130,7 @@ class Rescue:
                 await self._clock.sleep_ms(pause_ms)
             await record(state)
             answer = await self._calls.call(step, state)
-            settled = self._calls.settled(step, state, answer)
+            settled = await self._lookup.outcome(step, state, answer)
             if settled is not None:
                 return settled
 

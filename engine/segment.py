@@ -23,10 +23,11 @@ from engine.decision import (
 from engine.events import EventName
 from engine.identity import IdSource
 from engine.progress import Progress
+from engine.reconciliation import any_lookup_failed, settle_doubts
 from engine.rollback import Rollback
 from engine.saga import compensated, uncompensated
 from engine.settings import WorkflowSettings
-from engine.states import ExecutionStatus, check_transition
+from engine.states import ExecutionStatus, StepStatus, check_transition
 from engine.step_runner import StepRunner
 from engine.store import Due, DueAt
 from engine.types.execution import (
@@ -96,7 +97,21 @@ class Segment:
         for index, state in states.items():
             self.progress.apply(index, state)
             self._changes.steps[index] = state
-            self._changes.events.append(result_event(self._checkpointer, index, state))
+            if state.status is not StepStatus.IN_PROGRESS:
+                self._changes.events.append(result_event(self._checkpointer, index, state))
+        waiting = self._state.waiting_for
+        if (
+            waiting is not None
+            and waiting.reason == "in_doubt"
+            and self._status is ExecutionStatus.AWAITING_CONFIRMATION
+            and not self._is_in_doubt(waiting.step_id)
+        ):
+            self._move(ExecutionStatus.EXECUTING)
+            self._changes.head |= {"status": str(self._status), "waiting_for": None}
+            self._state = self._state.model_copy(update={"waiting_for": None})
+
+    def _is_in_doubt(self, step_id: str) -> bool:
+        return self.progress.states[self.progress.position[step_id]].status is StepStatus.IN_DOUBT
 
     async def drive(self) -> ExecutionResult:
         """Act until the execution has ended, yields, or waits for a person."""
@@ -189,6 +204,15 @@ class Segment:
 
     async def _roll_back(self, action: RollBack) -> ExecutionResult:
         error = self._rollback_error(action)
+        self.settle(
+            await settle_doubts(
+                self.progress,
+                self._runner.lookup,
+                self._checkpointer,
+                attempts=self._settings.compensation_attempts,
+                pause_ms=self._settings.compensation_backoff_ms,
+            )
+        )
         rollback = Rollback(
             self._runner,
             self._checkpointer,
@@ -262,15 +286,18 @@ class Segment:
                 step_id=step_id, token=self._ids.new_id(), reason=action.reason
             )
         self._move(ExecutionStatus.AWAITING_CONFIRMATION)
+        due: DueAt | None = None
+        if any_lookup_failed(self.progress):  # whoever asks what is due looks up again
+            due = DueAt(self._clock.now_ms() + self._settings.lookup_retry_ms)
         await self._write(
             head={
                 "status": str(self._status),
                 "waiting_for": codec.encode_waiting(waiting),
-                "due_at_ms": None,
+                "due_at_ms": None if due is None else str(due.at_ms),
             },
             names=(EventName.CONFIRMATION_REQUESTED,),
             detail={"step_id": step_id, "token": waiting.token, "reason": waiting.reason},
-            due="remove",
+            due=due or "remove",
         )
         return self._result(yield_reason=YieldReason.CONFIRMATION, waiting_for=waiting)
 

@@ -27,6 +27,8 @@ class WorkflowSettings(BaseModel):
         step_abort_ms: a tool call is cancelled after this; None: never.
         recovery_abort_ms: the same for the call that an error recovery asks for.
         resume_delay_ms: how long after a yield the execution is due.
+        hook_timeout_ms: a lookup or a recovery that has not answered after this has failed.
+        lookup_retry_ms: how long after a failed lookup the execution is due again.
         lease_ms: how long this process may work without renewing its lease.
         retention_s: how long a finished execution stays readable.
         enforce_step_timeouts: cancel a call after its step's `timeout_ms` as well.
@@ -42,6 +44,8 @@ class WorkflowSettings(BaseModel):
     step_abort_ms: int | None = Field(default=limits.STEP_ABORT_MS, gt=0)
     recovery_abort_ms: int | None = Field(default=None, gt=0)
     resume_delay_ms: int = Field(default=limits.RESUME_DELAY_MS, ge=0)
+    hook_timeout_ms: int = Field(default=limits.HOOK_TIMEOUT_MS, gt=0)
+    lookup_retry_ms: int = Field(default=limits.LOOKUP_RETRY_MS, ge=0)
     lease_ms: int = Field(default=limits.LEASE_MS, gt=0)
     retention_s: int = Field(default=limits.RETENTION_S, gt=0)
     compensation_attempts: int = Field(default=limits.COMPENSATION_ATTEMPTS, ge=1)

@@ -15,7 +15,7 @@ from engine.plan import Compensation, Step
 from engine.settings import WorkflowSettings
 from engine.states import StepStatus
 from engine.toolbox import Toolbox
-from engine.tools import EffectSemantics, ToolCall, ToolResult
+from engine.tools import ToolCall, ToolResult
 from engine.types.execution import ErrorInfo, RescueCall, StepState
 from engine.utils.execution_utils import resolve_step_parameters
 
@@ -111,20 +111,6 @@ class StepCalls:
             attempt=attempt,
         )
         return await self._answer(call, self._settings.step_abort_ms)
-
-    def settled(self, step: Step, state: StepState, answer: Answer) -> StepState | None:
-        """Return the state in which an answer leaves the step; None: failed, and may be retried.
-
-        A call that must not be made twice and of which nobody can tell whether it had an effect
-        leaves the step in doubt.
-        """
-        if answer.result.success:
-            return self.completed(step, state, answer)
-        effects = self._toolbox.effects(answer.tool_name)
-        if answer.unknown and effects is EffectSemantics.AT_MOST_ONCE:
-            doubt = {"status": StepStatus.IN_DOUBT, "error": answer.error()}
-            return state.model_copy(update=doubt)
-        return None
 
     def found(self, step: Step, state: StepState, result: ToolResult) -> StepState:
         """Return the state of a step whose effect a lookup has found."""

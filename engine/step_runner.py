@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.identity import IdSource
+from engine.lookup import Lookup
 from engine.plan import Step
 from engine.rescue import Recorder, Rescue, is_under_way
 from engine.retry import NO_RETRY, backoff_ms, may_retry
@@ -32,7 +33,15 @@ class StepRunner:
         self._clock = clock
         self._ids = ids
         self.calls = StepCalls(execution_id, toolbox, clock=clock, settings=settings)
-        self._rescue = Rescue(toolbox, self.calls, clock=clock, intent_type=intent_type)
+        self.lookup = Lookup(toolbox, self.calls, clock, settings.hook_timeout_ms)
+        self._rescue = Rescue(
+            toolbox,
+            self.calls,
+            self.lookup,
+            clock=clock,
+            hook_timeout_ms=settings.hook_timeout_ms,
+            intent_type=intent_type,
+        )
 
     def intend(
         self, step: Step, state: StepState, outputs: Mapping[str, Any], known: Mapping[str, int]
@@ -76,7 +85,7 @@ class StepRunner:
         policy = step.retry_policy or NO_RETRY
         while True:
             answer = await self.calls.call(step, state)
-            settled = self.calls.settled(step, state, answer)
+            settled = await self.lookup.outcome(step, state, answer)
             if settled is not None:
                 return settled
             if not may_retry(policy, state.attempts):

@@ -231,14 +231,21 @@ class WorkflowMachine:
         claimed = await self._claim()
         if is_terminal(claimed.state.status):
             return recorded_result(claimed.state)
-        segment = await self._segment(claimed)
-        return await segment.drive()
+        checkpointer = self._checkpointer(claimed)
+        async with checkpointer.released_on_error(self._settings.resume_delay_ms):
+            segment = await self._segment(claimed, checkpointer)
+            return await segment.drive()
 
     async def _execute_single_step(self, step_index: int | None) -> SingleStepResult:
         claimed = await self._claim()
         if is_terminal(claimed.state.status):
             raise StepNotReadyError(f"execution {self.execution_id} has ended")
-        segment = await self._segment(claimed)
+        checkpointer = self._checkpointer(claimed)
+        async with checkpointer.released_on_error(self._settings.resume_delay_ms):
+            segment = await self._segment(claimed, checkpointer)
+            return await self._run_single_step(segment, step_index)
+
+    async def _run_single_step(self, segment: Segment, step_index: int | None) -> SingleStepResult:
         action = segment.next_action()
         if not isinstance(action, RunBatch):
             if isinstance(action, Complete | RollBack | AwaitPerson):
@@ -283,7 +290,7 @@ class WorkflowMachine:
             listeners=self._listeners,
         )
 
-    async def _segment(self, claimed: Claimed) -> Segment:
+    async def _segment(self, claimed: Claimed, checkpointer: Checkpointer) -> Segment:
         self._control.yield_requested = False
         intent = claimed.state.intent or {}
         runner = StepRunner(
@@ -296,7 +303,7 @@ class WorkflowMachine:
         )
         segment = Segment(
             claimed.state,
-            self._checkpointer(claimed),
+            checkpointer,
             runner,
             clock=self._clock,
             ids=self._ids,
@@ -304,8 +311,8 @@ class WorkflowMachine:
             control=self._control,
         )
         segment.open(created=claimed.created)
-        if not claimed.created:
-            segment.settle(await reconcile(segment.progress, self._toolbox, runner.calls))
+        if not (claimed.created or claimed.state.status is ExecutionStatus.COMPENSATING):
+            segment.settle(await reconcile(segment.progress, runner.lookup, checkpointer))
         return segment
 
 
@@ -351,13 +358,10 @@ async def _single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
     try:
         return await work()
     except BaseExceptionGroup as group:
-        engine_errors = group.subgroup(EngineError)
-        if engine_errors is None:
-            raise
-        raise _first(engine_errors) from group
+        raise _first(group.subgroup(EngineError) or group) from group
 
 
-def _first(group: BaseExceptionGroup[EngineError]) -> EngineError:
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("a group is never empty")

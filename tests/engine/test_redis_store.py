@@ -520,13 +520,17 @@ def test_a_wide_transition_is_one_write(run: Any) -> None:
         (0, "segment_number", "x"),
         (0, "version", "x"),
         (0, "fence", "x"),
+        (0, "lease_until_ms", "soon"),
+        (0, "status", b"\xff\xfe"),
+        (1, "", b"\x80"),
+        (2, "0", b"\xc3("),
         (1, "", "{"),
         (1, "", '{"id": "p", "steps": [{"id": "a", "tool_name": "t", "dependencies": ["a"]}]}'),
         (2, "1", "nonsense"),
     ],
 )
 def test_corrupt_records_are_refused_and_left_alone(
-    run: Any, kind: int, field: str, text: str
+    run: Any, kind: int, field: str, text: Any
 ) -> None:
     async def test(world: World) -> None:
         lease = (await world.begin()).lease
@@ -536,18 +540,115 @@ def test_corrupt_records_are_refused_and_left_alone(
             await world.client.hset(key, field, text)
         else:
             await world.client.set(key, text)
-        broken = (
-            (CheckpointCorruptError, StoreUnavailableError)
-            if field == "fence"
-            else CheckpointCorruptError
-        )
-        with pytest.raises(broken):
-            await world.store().claim(E, "two", LEASE_MS)
-        if field not in ("version", "fence"):
+        before = await dump(world)
+        for attempt in (world.store().claim(E, "two", LEASE_MS), world.begin("three")):
+            with pytest.raises(CheckpointCorruptError) as caught:
+                await attempt
+            assert caught.value.code == "CHECKPOINT_CORRUPT" and not caught.value.retriable
+        if field not in ("version", "fence", "lease_until_ms"):
             with pytest.raises(CheckpointCorruptError):
                 await world.store().load(E)
-        if field:
-            assert (await world.client.hget(key, field)).decode() == text
+        assert await dump(world) == before
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", range(5))
+@pytest.mark.parametrize("foreign", ["string", "list"])
+def test_a_foreign_value_in_a_key_is_refused_and_left_alone(
+    run: Any, kind: int, foreign: str
+) -> None:
+    """A script that failed half way would keep what it had written until then."""
+
+    async def test(world: World) -> None:
+        lease = (await world.begin()).lease
+        done = {0: StepState(id="s0", attempts=1)}
+        lease = (await world.store().apply(lease, world.transition(steps=done))).lease
+        world.pass_lease()
+        key = world.store()._keys(E)[kind]
+        await world.client.delete(key)
+        if foreign == "string":
+            await world.client.set(key, "7")
+        else:
+            await world.client.lpush(key, "7")
+        before = await dump_raw(world)
+        store, write = world.store(), world.transition(steps=done, events=[event()], due=DueAt(5))
+        attempts = {"claim": lambda: store.claim(E, "two", LEASE_MS), "begin": world.begin}
+        if kind != 1:
+            attempts["apply"] = lambda: store.apply(lease, write)
+        if kind == 3:
+            attempts = {"apply": attempts["apply"], "events": lambda: store.events(E)}
+        if kind == 4:
+            attempts["due"] = lambda: store.due(10**15, 9)
+            attempts["cancel"] = lambda: store.request_cancel(E, "stop")
+        for name, attempt in attempts.items():
+            with pytest.raises(CheckpointCorruptError):
+                await attempt()
+            assert await dump_raw(world) == before, name
+
+    run(test)
+
+
+async def dump_raw(world: World) -> dict[Any, Any]:
+    """Return everything stored, as the server would move it elsewhere."""
+    found = {}
+    for key in sorted(await world.client.keys("*")):
+        kind = (await world.client.type(key)).decode()
+        reads = {
+            "hash": world.client.hgetall,
+            "string": world.client.get,
+            "list": lambda key: world.client.lrange(key, 0, -1),
+            "zset": lambda key: world.client.zrange(key, 0, -1, withscores=True),
+            "stream": world.client.xrange,
+        }
+        found[key] = await reads[kind](key)
+    return found
+
+
+def test_a_queue_with_foreign_members_still_serves_the_others(run: Any) -> None:
+    async def test(world: World) -> None:
+        lease = (await world.begin()).lease
+        await world.store().apply(lease, world.transition(release=True, due=DueAt(5)))
+        await world.client.zadd(world.store()._keys(E)[4], {b"\xff": 1})
+        assert await world.store().due(10, 10) == [E]
+
+    run(test)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_remains_of_an_execution_are_not_built_upon(run: Any, lost: int) -> None:
+    """As after an eviction: a new execution must not find steps of an old one done."""
+
+    async def test(world: World) -> None:
+        lease = (await world.begin()).lease
+        done = {0: StepState(id="s0", status=StepStatus.COMPLETED)}
+        await world.store().apply(lease, world.transition(steps=done, release=True))
+        await world.client.delete(world.store()._keys(E)[lost])
+        before = await dump(world)
+        for attempt in (world.begin("two"), world.store().claim(E, "two", LEASE_MS)):
+            with pytest.raises(CheckpointCorruptError):
+                await attempt
+        assert await dump(world) == before
+
+    run(test)
+
+
+def test_a_repeated_claim_takes_the_lease_all_the_same(run: Any) -> None:
+    """The client library sends a script again when its reply was lost."""
+
+    async def test(world: World) -> None:
+        lease = (await world.begin()).lease
+        await world.store().apply(lease, world.transition(release=True, due=DueAt(5)))
+        original = world.client.execute_command
+
+        async def twice(*args: Any, **options: Any) -> Any:
+            await original(*args, **options)
+            return await original(*args, **options)
+
+        world.client.execute_command = twice
+        claimed = await world.store().claim(E, "two", LEASE_MS)
+        del world.client.execute_command
+        await world.store().apply(claimed.lease, world.transition())
 
     run(test)
 
