@@ -262,8 +262,10 @@ def inputs_of(task: Task) -> str:
         options = task.request.applied_to(read_options(paths))
     today = dt.datetime.now(tz=dt.UTC).date()
     expired = [item.expires < today for item in settings.allow]
-    asked = (task.request.mode, task.form, replace(options, jobs=1))
-    said = repr((version("planproof"), settings, expired, asked, content))
+    request = task.request
+    asked = (request.mode, task.form, request.todo, replace(options, jobs=1))
+    tools = (request.python, request.test_command, request.foreign)
+    said = repr((version("planproof"), settings, expired, asked, tools, content))
     return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Without these one bad repository, a lost worker or a killed batch could cost the others."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from codemods.batch import Bounds, run_pool
 from codemods.batch_journal import NAME, BatchJournalError, Record, open_journal, read_batch
 from codemods.repositories import ListError, read_list, size_of
 from conformance.cli import run
+from conformance.commands import codemod_batch, codemod_run
 from conformance.schemas import schema
 
 TOOLS = "from durable_execution import ToolExecutor\n\ndef f(tools: ToolExecutor): ...\n"
@@ -351,6 +353,62 @@ def test_undo_leaves_other_runs_and_other_work_alone(tmp_path, capsys) -> None:
     assert "changed since the run" in captured.err
     texts = sources(tmp_path)
     assert texts["00/a.py"] == TOOLS and texts["01/a.py"] == DONE and texts["02/b.py"] == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("crash", "message"),
+    [
+        (RuntimeError("unheard of"), "crashed: RuntimeError: unheard of"),
+        (RecursionError("too deep"), "crashed: RecursionError: too deep"),
+        (MemoryError(), "needs more memory than a worker may take"),
+        (codemod_run.WriteError("no", place="x"), "no"),
+    ],
+)
+def test_a_crash_of_the_planning_is_an_entry(tmp_path, monkeypatch, crash, message) -> None:
+    repositories(tmp_path, 2)
+
+    def fail(*_, **__):
+        raise crash
+
+    monkeypatch.setattr(codemod_batch, "migrate", fail)
+    task = codemod_batch.Task(tmp_path / "01", "01", codemod_run.Request(), tmp_path, "json")
+    entry = codemod_batch.migrate_repository(task).record.entry
+    assert (entry["status"], entry["exit_code"]) == ("failed", 3)
+    assert entry["error"]["message"] == message and entry["accounting"] is None
+
+
+def test_what_a_result_depends_on(tmp_path) -> None:
+    repositories(tmp_path, 4)
+    request = codemod_run.Request()
+
+    def inputs(number=0, **asked):
+        path = tmp_path / f"{number:02}"
+        own = dataclasses.replace(request, **asked)
+        return codemod_batch.inputs_of(codemod_batch.Task(path, "x", own, tmp_path, "json"))
+
+    for number in (0, 1):  # under git, and not
+        folder = tmp_path / f"{number:02}"
+        first = inputs(number)
+        assert first == inputs(number, jobs=2, allow_dirty=True, resume=True, run="x")
+        others = [
+            inputs(number, mode="write"),
+            inputs(number, level="P0"),
+            inputs(number, todo=True),
+        ]
+        (folder / "a.py").write_text(DONE)
+        others.append(inputs(number))
+        (folder / "a.py").write_text(TOOLS)
+        assert inputs(number) == first
+        (folder / "new.py").write_text("x = 1\n")
+        others.append(inputs(number))
+        (folder / "new.py").write_text("x = 2\n")
+        others.append(inputs(number))
+        (folder / "new.py").unlink()
+        (folder / "pyproject.toml").write_text("[tool.planproof.codemod]\ndocs = true\n")
+        others.append(inputs(number))
+        assert len({first, *others}) == 8
+    (tmp_path / "03" / ".git" / "HEAD").write_text("nonsense")
+    assert inputs(3) == ""
 
 
 def test_a_deadline_that_nothing_keeps(tmp_path, capsys) -> None:
