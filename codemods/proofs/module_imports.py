@@ -22,6 +22,9 @@ _SUFFIXES = (".py", ".pyw")
 _PROGRAM = """
 import importlib, json, os, runpy, sys
 answer, name, path = sys.argv[1:]
+own = os.path.dirname(path)
+if not os.path.exists(os.path.join(own, "__init__.py")):
+    sys.path.append(own)  # scripts and tests import what stands beside them
 try:
     if name:
         found = getattr(importlib.import_module(name), "__file__", None)

@@ -92,7 +92,13 @@ def _notebook(data: bytes, roots: Roots, bridged: Bridged) -> str:
     for cell in rest.get("cells", ()):
         if cell.get("cell_type") == "code":
             cell["source"] = None
-    magics = "\n".join(cell.text for cell in notebook.commands)
+    # The lines of the code stand as blanks among them, and their number may change.
+    magics = "\n".join(
+        f"{cell.number}: {line}"
+        for cell in notebook.commands
+        for line in cell.text.splitlines()
+        if line.strip()
+    )
     around = json.dumps(rest, sort_keys=True, ensure_ascii=False)
     code = canonical(_code(data), roots, bridged)
     return "\n".join((code, _plain(magics, roots), _plain(around, roots)))

@@ -5,6 +5,7 @@ copy before and a copy after. Errors are counted by file and code, because lines
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from codemods.mapping import shipped
 from codemods.proofs.child_process import ChildError, Finished, run
 from codemods.proofs.proof import Claim, Proof, not_run
 from codemods.proofs.working_copy import Project, child_environment, projects, running_copy
@@ -19,6 +21,11 @@ from codemods.proofs.working_copy import Project, child_environment, projects, r
 LEVEL = "P3"
 _SUFFIXES = (".py", ".pyi")
 _PROBE_DEADLINE_S = 60
+# Prints the folder that a package is imported from.
+_ASK = (
+    "import importlib.util, pathlib, sys;"
+    "print(pathlib.Path(importlib.util.find_spec(sys.argv[1]).origin).parents[1])"
+)
 _MYPY_ERROR = re.compile(
     r"(?P<file>.+?):\d+(?::\d+)?: error: (?P<text>.*?)(?:  \[(?P<code>[\w-]+)\])?"
 )
@@ -57,11 +64,7 @@ def prove(claim: Claim) -> Iterator[Proof]:
         yield not_run(LEVEL, reason)
         return
     for project in projects(claim):
-        files = [
-            project.inside(item)
-            for item in project.changes
-            if PurePath(item.shown).suffix in _SUFFIXES
-        ]
+        files = _modules([project.inside(item) for item in project.changes])
         if not files:
             continue
         try:
@@ -70,6 +73,14 @@ def prove(claim: Claim) -> Iterator[Proof]:
             yield project.not_run(LEVEL, f"{checker.name}: {error}")
             continue
         yield from _compare(checker, project, before, after)
+
+
+def _modules(names: Sequence[str]) -> list[str]:
+    """Return the files to check: of a module with a stub the stub, which is what counts."""
+    found = {PurePath(name) for name in names if PurePath(name).suffix in _SUFFIXES}
+    return sorted(
+        str(path) for path in found if path.suffix != ".py" or path.with_suffix(".pyi") not in found
+    )
 
 
 def _find(python: str) -> Checker | None:
@@ -100,7 +111,8 @@ def _check(
     with running_copy(project, migrated=migrated) as copy, TemporaryDirectory() as cache:
         environment = child_environment(copy, project.import_folders(claim.settings.source_roots))
         if checker.name == "mypy":
-            environment["MYPYPATH"] = environment["PYTHONPATH"]
+            paths = (environment["PYTHONPATH"], _engine_folder(claim.environment.python))
+            environment["MYPYPATH"] = os.pathsep.join(filter(None, paths))
             options: tuple[str, ...] = (
                 "--no-error-summary", "--show-error-codes", "--no-color-output", "--no-pretty",
                 "--hide-error-context", f"--cache-dir={cache}",
@@ -112,9 +124,21 @@ def _check(
         return _mypy(done) if checker.name == "mypy" else _pyright(done, copy)
 
 
+def _engine_folder(python: str) -> str:
+    """Return where the engine is, if it is installed in a way that mypy does not see.
+
+    An editable installation may be found by an import hook only. Where it is installed as usual,
+    mypy finds it, and refuses to be told.
+    """
+    done = run([python, "-I", "-c", _ASK, shipped().engine], deadline_s=_PROBE_DEADLINE_S)
+    folder = done.last_line if done.status == 0 else ""
+    return "" if {"site-packages", "dist-packages"} & {*Path(folder).parts} else folder
+
+
 def _mypy(done: Finished) -> Findings:
     if done.status not in _ANSWERS:
-        raise CheckError(done.last_line)
+        errors = (line for line in done.output.splitlines() if ": error: " in line)
+        raise CheckError(next(errors, done.last_line))
     found = [
         ((match["file"], match["code"] or "misc"), match["text"])
         for line in done.output.splitlines()
@@ -157,10 +181,13 @@ def _compare(
             continue
         counts = f"{before.counts[key]} errors before, {after.counts[key]} after"
         faults.setdefault(file, []).append(f"{code}: {counts}: {after.messages[key]}")
+    checked = set(_modules(list(shown)))
     before_total, after_total = before.counts.total(), after.counts.total()
     detail = f"{checker.version}: {before_total} errors before, {after_total} after"
     if elsewhere:
         detail += f", {elsewhere} new ones in files that did not change"
     for file, name in shown.items():
-        if PurePath(file).suffix in _SUFFIXES:
+        if file in checked:
             yield Proof(name, LEVEL, "; ".join(faults.get(file, ())), detail)
+        elif PurePath(file).suffix in _SUFFIXES:
+            yield Proof(name, LEVEL, detail="its stub is checked instead")

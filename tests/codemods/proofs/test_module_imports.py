@@ -32,6 +32,8 @@ def test_what_was_not_possible_before_is_not_demanded_and_said(make_shop):
         "src/ends.py": USE.format("raise SystemExit(3)"),
         "src/bin-script.py": USE.format("__name__ == '__main__' and 1 / 0"),
         "other/json.py": USE.format("pass"),
+        "tests/test_a.py": USE.format("import beside"),
+        "tests/beside.py": "x = 1\n",
     }
     shop = make_shop(files)
     proofs = {item.path: item for item in module_imports.prove(shop.claim())}
@@ -40,7 +42,13 @@ def test_what_was_not_possible_before_is_not_demanded_and_said(make_shop):
         path: item.detail.partition("because not possible before: ")[2]
         for path, item in proofs.items()
     }
-    assert said["src/good.py"] == said["src/bin-script.py"] == said["other/json.py"] == ""
+    assert (
+        said["src/good.py"]
+        == said["src/bin-script.py"]
+        == said["tests/test_a.py"]
+        == said["other/json.py"]
+        == ""
+    )
     assert said["src/ends.py"] == "SystemExit: 3"
 
 

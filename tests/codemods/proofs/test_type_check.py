@@ -86,6 +86,11 @@ def test_a_checker_that_fails_is_not_one_that_agrees(shop, checker, answer, opti
     assert answer.strip() in proof.fault
 
 
+def test_of_a_module_with_a_stub_the_stub_is_checked():
+    names = ["b.py", "a.pyi", "a.py", "c.toml", "d/a.py"]
+    assert type_check._modules(names) == ["a.pyi", "b.py", "d/a.py"]
+
+
 def test_no_checker_is_not_run(shop):
     (proof,) = type_check.prove(shop.claim(python="/bin/false"))
     assert proof.is_unexamined and "neither mypy nor pyright is installed" in proof.fault
