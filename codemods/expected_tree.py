@@ -213,6 +213,9 @@ class _Canonical(ast.NodeTransformer):
 
     @override
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) == "__import__" and len(node.args) == 1:
+            # A single name was the module itself; a path returns what it names if it takes names.
+            node.keywords = [item for item in node.keywords if not _takes_all(item)]
         symbol = self._called(node)
         if symbol is None:
             self.generic_visit(node)
@@ -258,6 +261,10 @@ class _Fill(ast.NodeTransformer):
         self.generic_visit(node)
         node.keywords.sort(key=lambda item: (item.arg or "~", ast.unparse(item.value)))
         return node
+
+
+def _takes_all(item: ast.keyword) -> bool:
+    return item.arg == "fromlist" and ast.unparse(item.value) == "['*']"
 
 
 def _bind(node: Any, parameters: Any) -> tuple[dict[str, ast.expr], set[str]]:

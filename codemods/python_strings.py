@@ -139,7 +139,7 @@ def module_of(text: str) -> Module | None:
         # `TemplateStr` came with Python 3.14.
         is_formatted = type(node).__name__ in {"JoinedStr", "TemplateStr"}
         if (is_text and not isinstance(parents.get(node), ast.JoinedStr)) or is_formatted:
-            strings.append((*_span(source, node), node))  # type: ignore[arg-type] # one of the two
+            strings.append((*_span(source, node), node))  # type: ignore[arg-type]  # one of the two
     strings.sort(key=lambda item: item[:2])
     return Module(parsed.tree, parents, tuple(strings), text)
 

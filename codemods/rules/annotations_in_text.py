@@ -86,7 +86,8 @@ CASES = (
     TextCase.noop(
         "comments that are no types",
         "a.py",
-        "x = 1  # LEGACY.ToolExecutor\ny = 2  # type: ignore  # LEGACY.ToolExecutor\n"
+        "x = 1  # LEGACY.ToolExecutor\ny = 2  # type:"
+        " ignore  # LEGACY.ToolExecutor\n"
         "z = 3  # type: int # LEGACY.ToolExecutor\n",
     ),
 )
