@@ -11,6 +11,10 @@ from codemods.module_view import BlockedError, Import, ModuleView
 _MODULE = re.compile(r"from(?:\s|\\)*(?P<module>[\w.][\w. ]*?)(?:\s|\\)+import\b")
 
 
+# Module and clause of what is imported, by block.
+Given = dict[int, set[tuple[str, str]]]
+
+
 @dataclass(slots=True)
 class ImportEdit:
     """One alias of a legacy import.
@@ -39,18 +43,28 @@ class ImportEdit:
         return self.alias.asname or self.alias.name.partition(".")[0]
 
 
-def edit_statement(view: ModuleView, statement: Import, items: Sequence[ImportEdit]) -> None:
+def edit_statement(
+    view: ModuleView, statement: Import, items: Sequence[ImportEdit], given: Given
+) -> None:
     """Replace one statement.
+
+    Args:
+        view: the module.
+        statement: what is replaced.
+        items: its legacy aliases.
+        given: what the statements edited before import, by the block that they stand in.
 
     Raises:
         BlockedError: nothing would take its place, or a comment in it would be lost.
     """
     listed = [_clauses(view, item) for item in items]
-    seen = set(_there_already(view, statement))
+    before = given.setdefault(_block(view, statement), set())
+    seen = {*_there_already(view, statement), *before}
     fresh: list[list[tuple[str, str]]] = []
     for pairs in listed:
         fresh.append([pair for pair in pairs if pair not in seen])
         seen.update(pairs)
+    before.update(pair for pairs in fresh for pair in pairs)
     modules = {module for pairs in fresh for module, _ in pairs}
     in_place = (
         isinstance(statement, ast.ImportFrom)
@@ -63,6 +77,12 @@ def edit_statement(view: ModuleView, statement: Import, items: Sequence[ImportEd
         _edit_in_place(view, statement, items, fresh)
     else:
         _write_anew(view, statement, items, [pair for pairs in fresh for pair in pairs])
+
+
+def _block(view: ModuleView, statement: Import) -> int:
+    """Return what identifies the list of statements that this one stands in."""
+    lists = (value for _, value in ast.iter_fields(view.parents[statement]))
+    return next(id(item) for item in lists if isinstance(item, list) and statement in item)
 
 
 def _there_already(view: ModuleView, statement: Import) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from codemods.bridging import (
     module_names,
 )
 from codemods.edits import Edit
-from codemods.import_edits import ImportEdit, edit_statement
+from codemods.import_edits import Given, ImportEdit, edit_statement
 from codemods.mapping import How, Symbol
 from codemods.module_view import BlockedError, Blocker, Import, ModuleView, Site
 from codemods.rules import RULES
@@ -95,10 +95,11 @@ class Planner:
             symbol = site.symbol
             self._attempt(symbol.rule, symbol.name, partial(self._migrate, site, owner))
         self._share_targets()
+        given: Given = {}
         for statement in dict.fromkeys(item.statement for item in self.imports):
             items = [item for item in self.imports if item.statement is statement]
             if not self.blockers:
-                action = partial(edit_statement, self.view, statement, items)
+                action = partial(edit_statement, self.view, statement, items, given)
                 self._attempt(IMPORT_RULE, EVERYTHING, action)
         assigned = frozenset(self.bridging.assigned)
         if self.blockers:

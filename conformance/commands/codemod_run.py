@@ -171,24 +171,29 @@ def migrate(
         proofs = verify(
             plan, scan_settings, options.verify.value, options=options, environment=environment
         )
-        plan = drop_groups(plan, {**faults_of(proofs), **foreign_files(plan, paths)})
+        # What is left because a proof could not be had is not known to need a change by hand.
+        examined = faults_of(item for item in proofs if not item.is_unexamined)
+        known = drop_groups(plan, {**examined, **foreign_files(plan, paths)})
+        plan = drop_groups(known, faults_of(proofs))
         if request.todo:
             changes = insert_todos(plan, paths=paths, settings=scan_settings)
             plan = replace(plan, changes=changes)
             plan = drop_groups(plan, foreign_files(plan, paths))
         is_written = request.mode == "write"
-        finished = _judged(Finished(plan, tuple(proofs), is_written, {}, completed), request)
+        finished = Finished(plan, tuple(proofs), is_written, {}, completed)
+        finished = _judged(finished, known, request)
         if is_written:
             unwritten = _write(finished, request, describe(finished))
             plan = drop_groups(plan, unwritten)
-            finished = _judged(replace(finished, plan=plan, unwritten=unwritten), request)
+            finished = replace(finished, plan=plan, unwritten=unwritten)
+            finished = _judged(finished, drop_groups(known, unwritten), request)
             _demand_residue(finished, paths, scan_settings, options)
     return finished
 
 
-def _judged(finished: Finished, request: Request) -> Finished:
+def _judged(finished: Finished, known: Migration, request: Request) -> Finished:
     completed = finished.completed
-    codes = [exit_code(finished.plan, check=request.mode == "check")]
+    codes = [exit_code(known, check=request.mode == "check")]
     codes += proof_codes(finished.proofs)
     if finished.unwritten or (completed is not None and completed.faults):
         codes.append(ExitCode.HARNESS)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from codemods.verification import BehaviourReport, Proof
+from conformance.cli import run
 from conformance.commands import codemod_proofs
 from conformance.commands.codemod_proofs import compare_engines, proof_codes, proof_environment
 from conformance.errors import ExitCode, UsageError
@@ -90,3 +91,26 @@ def test_without_scenarios_of_its_own_the_shipped_ones_are_sampled(project, monk
     report = compare_engines([project(table=table)])
     assert report.scenarios == 3 and report.divergences == ()
     assert report.source.startswith("a sample of the shipped corpus (")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text("")
+    (folder / "a.py").write_text("from durable_execution import ToolExecutor\n\nx = ToolExecutor\n")
+    return folder
+
+
+def test_a_rung_that_could_not_be_climbed_is_unexamined_and_nothing_is_written(shop, capsys):
+    before = (shop / "a.py").read_bytes()
+    options = ["--verify", "P5", "--test-command", "true", "--python", sys.executable]
+    assert run(["codemod", str(shop), "--write", *options]) == ExitCode.VACUOUS
+    assert (shop / "a.py").read_bytes() == before
+    assert "P5 does not hold: could not run: true" in capsys.readouterr().out
+    assert run(["codemod", str(shop), "--write"]) == ExitCode.PASSED
+
+
+def test_an_option_that_names_nothing_is_a_mistake(shop, capsys):
+    assert run(["codemod", str(shop), "--foreign", str(shop / "nowhere")]) == ExitCode.USAGE
+    assert "nowhere: no such folder" in capsys.readouterr().err
