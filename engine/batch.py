@@ -33,6 +33,7 @@ class Changes:
     """Results that are not durable yet; they travel with the next write."""
 
     steps: dict[int, StepState] = field(default_factory=dict)
+    undone: dict[int, StepState] = field(default_factory=dict)
     head: dict[str, str | None] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 

@@ -48,6 +48,8 @@ class Checkpointer:
         self,
         *,
         steps: Mapping[int, StepState] | None = None,
+        undone: Mapping[int, StepState] | None = None,
+        undoing: Sequence[int] = (),
         head: Mapping[str, str | None] | None = None,
         events: Sequence[Event] = (),
         due: Due = "keep",
@@ -59,6 +61,7 @@ class Checkpointer:
         Raises:
             engine.errors.StoreUnavailableError: whether it was applied is not known.
             engine.errors.LeaseLostError: another process took over; nothing was written.
+            engine.errors.CompensationBegunError: a step is being undone; nothing was written.
         """
         async with self._turn:  # each write names the version that the one before it made
             await self._commit(
@@ -67,6 +70,8 @@ class Checkpointer:
                     lease_ms=self._lease_ms,
                     head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
                     steps=steps or {},
+                    undone=undone or {},
+                    undoing=undoing,
                     events=events,
                     due=due,
                     release=release,

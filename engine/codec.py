@@ -88,6 +88,7 @@ def decode_state(
             error=_model(ErrorInfo, head.get("error")),
             waiting_for=_model(PendingConfirmation, head.get("waiting_for")),
             intent=json.loads(head["intent"]) if "intent" in head else None,
+            saga_started_at_ms=_integer(head.get("saga_started_at_ms")),
             trace_id=head.get("trace_id"),
         )
     except (KeyError, ValueError) as error:

@@ -128,6 +128,13 @@ class LeaseLostError(EngineError):
     advice = "stop; the new holder of the lease continues"
 
 
+class CompensationBegunError(EngineError):
+    """A late result of a step came after its undoing had begun. Nothing was written."""
+
+    code = "COMPENSATION_BEGUN"
+    advice = "stop; the step is being undone, and what came late is for its tool to refuse"
+
+
 class StoreUnavailableError(EngineError):
     """The store cannot be reached or answers with an error. Never taken for a step failure."""
 

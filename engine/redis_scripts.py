@@ -99,16 +99,19 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 
 # ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
 # expire_s, lease_ms, now, then counted lists: fields set (name, value; the new version and the
-# operation id are among them), fields removed, steps (index, text), the bound of the outbox, events
-# (position, text). Lists are handed on in pieces of 500 pairs, because Lua's stack is bounded; all
+# operation id are among them), fields removed, steps (index, text), undone steps (index, text), steps
+# whose undoing begins (index), the bound of the outbox, events (position, text). Lists are handed on in pieces of 500 pairs, because Lua's stack is bounded; all
 # events of one piece share one entry of the stream. A lease of which less than half is left is
 # prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
 # write: a script that fails half way keeps what it wrote.
+#
+# A step whose undoing has begun has a tombstone among the steps ('!' and its index, with the token
+# that set it). A result that comes after it is refused, whoever brings it.
 APPLY = (
     _NOW
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
-                         'lease_until_ms', 'ended')
+                         'lease_until_ms', 'ended', 'undoing')
 local cancel = state[4] or ''
 if not state[1] then return {'MISSING'} end
 if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
@@ -120,6 +123,13 @@ redis.call('HLEN', KEYS[3])
 redis.call('XLEN', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 local at = 10
+if state[7] then
+  local first = at + 2 * tonumber(ARGV[at]) + 1
+  first = first + tonumber(ARGV[first]) + 1
+  for i = first + 1, first + 2 * tonumber(ARGV[first]), 2 do
+    if redis.call('HEXISTS', KEYS[3], '!' .. ARGV[i]) == 1 then return {'UNDONE', ARGV[i]} end
+  end
+end
 local function pieces(width, call)
   local last = at + width * tonumber(ARGV[at])
   at = at + 1
@@ -133,6 +143,11 @@ local version = string.format('%d', tonumber(state[2]) + 1)
 pieces(2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
 pieces(1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
 pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+pieces(1, function(i, j)
+  redis.call('HSET', KEYS[1], 'undoing', '1')
+  for k = i, j do redis.call('HSET', KEYS[3], '!' .. ARGV[k], ARGV[3]) end
+end)
 local bound = ARGV[at]
 at = at + 1
 pieces(2, function(i, j)

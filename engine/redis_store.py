@@ -12,6 +12,7 @@ from engine import codec, redis_scripts, redis_wire
 from engine.clock import Clock
 from engine.errors import (
     CheckpointCorruptError,
+    CompensationBegunError,
     ExecutionNotFoundError,
     LeaseHeldError,
     LeaseLostError,
@@ -99,6 +100,10 @@ class RedisStore:
             raise CheckpointCorruptError(f"execution {lease.execution_id}: its lease is no time")
         if reply[0] == "STALE":
             raise LeaseLostError(f"execution {lease.execution_id} was taken over")
+        if reply[0] == "UNDONE":
+            raise CompensationBegunError(
+                f"execution {lease.execution_id}: step {reply[1]} is being undone"
+            )
         return Applied(replace(lease, version=int(reply[1])), cancel_reason=reply[2] or None)
 
     async def renew(self, lease: Lease, lease_ms: int) -> None:

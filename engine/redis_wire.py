@@ -52,6 +52,14 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
             for index, state in transition.steps.items()
             for part in (str(index), codec.encode_step(state))
         ),
+        str(len(transition.undone)),
+        *(
+            part
+            for index, state in transition.undone.items()
+            for part in (str(index), codec.encode_step(state))
+        ),
+        str(len(transition.undoing)),
+        *(str(index) for index in transition.undoing),
         str(MAX_OUTBOX_EVENTS),
         str(len(transition.events)),
         *(

@@ -7,9 +7,12 @@ from engine.types.execution import StepState
 
 
 def awaits_compensation(state: StepState) -> bool:
-    """Whether a step's effect has happened, can be undone, and is not settled yet."""
+    """Whether a step's effect has happened, can be undone, and is not settled yet.
+
+    A step may have failed after its effect, when what its tool returned cannot be stored.
+    """
     return (
-        state.status is StepStatus.COMPLETED
+        state.status in (StepStatus.COMPLETED, StepStatus.FAILED)
         and state.compensation is not None
         and state.compensation_status is None
     )

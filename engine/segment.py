@@ -213,27 +213,25 @@ class Segment:
                 pause_ms=self._settings.compensation_backoff_ms,
             )
         )
+        started_at_ms = self._state.saga_started_at_ms or self._clock.now_ms()
         rollback = Rollback(
             self._runner,
             self._checkpointer,
             self.progress,
             clock=self._clock,
             settings=self._settings,
+            started_at_ms=started_at_ms,
         )
         if rollback.needed and self._status is not ExecutionStatus.COMPENSATING:
             self._move(ExecutionStatus.COMPENSATING)
             self._changes.events.append(self._checkpointer.event(EventName.SAGA_STARTED))
-            await self._checkpointer.commit(
-                steps=self._changes.steps,
-                events=self._changes.events,
-                head={
-                    **self._changes.head,
-                    "status": str(self._status),
-                    "error": codec.encode_error(error),
-                },
-            )
-            self._changes = Changes()
-        if not await rollback.run(self._budget_used):
+            self._changes.head |= {
+                "status": str(self._status),
+                "error": codec.encode_error(error),
+                "saga_started_at_ms": str(started_at_ms),
+            }
+        self._changes, is_over = await rollback.run(self._changes, self._budget_used)
+        if not is_over:
             return await self.yield_now(YieldReason.BUDGET)
         return await self._finish(self._rolled_back_status(action), error)
 
@@ -314,6 +312,7 @@ class Segment:
         events = [self._checkpointer.event(name, detail=detail) for name in names]
         await self._checkpointer.commit(
             steps=self._changes.steps,
+            undone=self._changes.undone,
             events=[*self._changes.events, *events],
             head={**self._changes.head, **head},
             due=due,

@@ -31,6 +31,7 @@ class WorkflowSettings(BaseModel):
         lookup_retry_ms: how long after a failed lookup the execution is due again.
         lease_ms: how long this process may work without renewing its lease.
         retention_s: how long a finished execution stays readable.
+        saga_timeout_ms: a rollback that has not ended after this gives up what is left; None: never.
         enforce_step_timeouts: cancel a call after its step's `timeout_ms` as well.
         enforce_plan_constraints: refuse a plan that breaks its own `max_steps`, and end a run
             that breaks its `max_execution_time_ms`.
@@ -50,6 +51,7 @@ class WorkflowSettings(BaseModel):
     retention_s: int = Field(default=limits.RETENTION_S, gt=0)
     compensation_attempts: int = Field(default=limits.COMPENSATION_ATTEMPTS, ge=1)
     compensation_backoff_ms: int = Field(default=limits.COMPENSATION_BACKOFF_MS, ge=0)
+    saga_timeout_ms: int | None = Field(default=None, gt=0)
     enforce_step_timeouts: bool = False
     enforce_plan_constraints: bool = False
     references: References = References.LENIENT

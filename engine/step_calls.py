@@ -8,12 +8,12 @@ from engine.clock import Clock
 from engine.errors import UnresolvableReferenceError
 from engine.identity import idempotency_key
 from engine.invocation import Answer, invoke
-from engine.json_form import durable_form
+from engine.json_form import durable_form, storable_text
 from engine.limits import DEFAULT_TIMEOUT_MS
 from engine.parameters import apply_aliases, describe_faults
 from engine.plan import Compensation, Step
 from engine.settings import WorkflowSettings
-from engine.states import StepStatus
+from engine.states import CompensationStatus, StepStatus
 from engine.toolbox import Toolbox
 from engine.tools import ToolCall, ToolResult
 from engine.types.execution import ErrorInfo, RescueCall, StepState
@@ -97,9 +97,9 @@ class StepCalls:
         return idempotency_key(self._execution_id, step_id, alternative=chosen.alternative)
 
     async def call_compensation(
-        self, step_id: str, compensation: Compensation, attempt: int
+        self, step_id: str, compensation: Compensation, attempt: int, left_ms: int | None
     ) -> Answer:
-        """Call an undoing tool once; its key is the step's own, marked as compensation."""
+        """Call an undoing tool once, for at most `left_ms`; its key is the step's own, marked."""
         key = idempotency_key(self._execution_id, step_id) + ":compensation"
         call = ToolCall(
             execution_id=self._execution_id,
@@ -110,7 +110,8 @@ class StepCalls:
             idempotency_key=key,
             attempt=attempt,
         )
-        return await self._answer(call, self._settings.step_abort_ms)
+        bounds = (bound for bound in (self._settings.step_abort_ms, left_ms) if bound is not None)
+        return await self._answer(call, min(bounds, default=None))
 
     def found(self, step: Step, state: StepState, result: ToolResult) -> StepState:
         """Return the state of a step whose effect a lookup has found."""
@@ -121,15 +122,21 @@ class StepCalls:
         """Return the state after a success, with how to undo it."""
         result = answer.result
         try:
+            undo = {"compensation": self._compensation(step, state, answer)}
+        except Exception as error:  # noqa: BLE001 - code of the tool's owner; see the message
+            message = f"the step ran, but its compensation cannot be built: {error!r}"
+            remains = {
+                "compensation_status": CompensationStatus.FAILED,
+                "compensation_error": storable_text(message),
+            }
+            failure = ErrorInfo(code="STEP_EXECUTION_FAILED", message=message)
+            return self.failed(state, failure).model_copy(update=remains)
+        try:
             output = durable_form(result.output)
         except ValueError as error:
             message = f"the tool's output is no JSON value: {str(error).splitlines()[0]}"
-            return self.failed(state, ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message))
-        try:
-            compensation = self._compensation(step, state, answer)
-        except Exception as error:  # noqa: BLE001 - code of the tool's owner; see the message
-            message = f"the step ran, but its compensation cannot be built: {error!r}"
-            return self.failed(state, ErrorInfo(code="STEP_EXECUTION_FAILED", message=message))
+            failure = ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message)
+            return self.failed(state, failure).model_copy(update=undo)
         now_ms = self._clock.now_ms()
         return state.model_copy(
             update={
@@ -141,7 +148,7 @@ class StepCalls:
                 "error": None,
                 "completed_at_ms": now_ms,
                 "latency_ms": now_ms - (state.started_at_ms or now_ms),
-                "compensation": compensation,
+                **undo,
             }
         )
 

@@ -50,7 +50,9 @@ class Transition:
     Attributes:
         operation_id: applied once however often it is sent; a repeat gets the first answer.
         head: the changed fields of the execution, by name; None removes the field.
-        steps: the changed steps, by position in the plan.
+        steps: the changed steps, by position in the plan. Refused for a step that is being undone.
+        undoing: steps whose compensation begins now: nothing but `undone` writes to them any more.
+        undone: steps whose compensation has ended.
         lease_ms: the term of the lease; one that runs out soon is prolonged by this much.
         release: give the lease back with this write.
         expire_s: from now on the whole execution is kept only this long (seconds).
@@ -60,6 +62,8 @@ class Transition:
     lease_ms: int
     head: Mapping[str, str | None] = field(default_factory=dict)
     steps: Mapping[int, StepState] = field(default_factory=dict)
+    undoing: Sequence[int] = ()
+    undone: Mapping[int, StepState] = field(default_factory=dict)
     events: Sequence[Event] = ()
     due: Due = "keep"
     release: bool = False
@@ -114,6 +118,8 @@ class Store(Protocol):
 
         Raises:
             engine.errors.LeaseLostError: the lease's token or version is not the newest;
+                nothing was written.
+            engine.errors.CompensationBegunError: one of `steps` is being undone, or has been;
                 nothing was written.
         """
 

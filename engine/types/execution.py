@@ -106,6 +106,7 @@ class ExecutionState(ExecutionRecord):
     error: ErrorInfo | None = None
     waiting_for: PendingConfirmation | None = None
     intent: Mapping[str, Any] | None = None
+    saga_started_at_ms: int | None = None
     trace_id: str | None = None
 
 

@@ -1,5 +1,6 @@
 """What the tests of the engine share: scripted tools, a store that counts and fails, virtual time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -111,8 +112,6 @@ class Tools:
         return answer if isinstance(answer, ToolResult) else await answer(call)
 
     async def _wait(self, script: Script) -> None:
-        import asyncio
-
         end_ms = self.clock.elapsed_ms + script.latency_ms
         while self.clock.elapsed_ms < end_ms:
             try:
@@ -135,6 +134,8 @@ class Client(FakeAsyncRedis):
         self.die_before: int | None = None
         self.die_after: int | None = None
         self.dead = False
+        self.freeze_at: int | None = None
+        self.thaw: asyncio.Event | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         if self.dead:
@@ -144,6 +145,8 @@ class Client(FakeAsyncRedis):
         if number == self.die_before:
             self.dead = True
             raise Killed
+        if number == self.freeze_at and self.thaw is not None:
+            await self.thaw.wait()
         if number in self.fail_at:
             raise RedisConnectionError("connection refused")
         try:

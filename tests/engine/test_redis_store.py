@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from engine import codec, redis_scripts
 from engine.errors import (
     CheckpointCorruptError,
+    CompensationBegunError,
     ExecutionNotFoundError,
     LeaseHeldError,
     LeaseLostError,
@@ -28,7 +29,7 @@ from engine.identity import SeededIdSource
 from engine.limits import QUEUE_SHARDS
 from engine.plan import Plan
 from engine.redis_store import RedisStore
-from engine.states import ExecutionStatus, StepStatus
+from engine.states import CompensationStatus, ExecutionStatus, StepStatus
 from engine.store import Beginning, DueAt, Lease, Transition
 from engine.store_url import open_store
 from engine.types.execution import StepState
@@ -350,6 +351,40 @@ def test_renewing_moves_the_end_of_the_lease(run: Any) -> None:
             await world.store().claim(E, "two", LEASE_MS)
         assert await world.store().due(world.clock.at_ms, 1) == []
         assert await world.store().due(world.clock.at_ms + 1, 1) == [E]
+
+    run(test)
+
+
+@pytest.mark.parametrize("known", [(0, 1, 2), (1,)])
+def test_a_late_result_of_a_step_that_is_being_undone_is_refused(
+    run: Any, known: tuple[int, ...]
+) -> None:
+    """Not even the holder of the newest token may bring it: nobody would undo it again."""
+
+    async def test(world: World) -> None:
+        store, lease = world.store(), (await world.begin()).lease
+        done = StepState(id="s1", status=StepStatus.COMPLETED)
+        first = world.transition(steps={1: done}, undoing=[1], events=[event()])
+        lease = (await store.apply(lease, first)).lease
+        before = await dump(world)
+        late = {at: StepState(id=f"s{at}", status=StepStatus.COMPLETED) for at in known}
+        write = world.transition(steps=late, head={"trace_id": "x"}, events=[event()], due=DueAt(5))
+        with pytest.raises(CompensationBegunError, match="step 1") as caught:
+            await store.apply(lease, write)
+        assert (caught.value.code, caught.value.retriable) == ("COMPENSATION_BEGUN", False)
+        assert await dump(world) == before
+        world.pass_lease()
+        lease = (await store.claim(E, "two", LEASE_MS)).lease
+        with pytest.raises(CompensationBegunError):
+            await store.apply(lease, world.transition(steps=late))
+        # Steps beside it may be written, and what undid it.
+        undone = done.model_copy(update={"compensation_status": CompensationStatus.COMPENSATED})
+        beside = {0: StepState(id="s0", attempts=3)}
+        gone = {"trace_id": None, "error": None}
+        last = world.transition(steps=beside, undone={1: undone}, undoing=[0], head=gone)
+        await store.apply(lease, last)
+        state = await store.load(E)
+        assert (state.steps[0].attempts, state.steps[1].compensation_status) == (3, "compensated")
 
     run(test)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine import EffectSemantics, ExecutionStatus, ToolResult
-from engine.errors import StoreUnavailableError
+from engine.errors import LeaseLostError, StoreUnavailableError
 from engine.plan import Plan
 from engine.saga_orchestrator import execute_plan_with_saga
 from engine.settings import WorkflowSettings
@@ -361,6 +361,121 @@ def test_a_saga_of_a_crashed_failover_does_not_leave_two_effects() -> None:
     assert lab.run(main).success
     succeeded = {call.tool_name for call in lab.tools.calls[1:]}
     assert succeeded == {"second"}
+
+
+@pytest.mark.parametrize("frozen_in", ["call", "commit"])
+@pytest.mark.parametrize("effects", [EffectSemantics.KEYED, EffectSemantics.UNKEYED])
+def test_a_frozen_worker_s_late_result_of_an_undone_step_is_refused(
+    frozen_in: str, effects: EffectSemantics
+) -> None:
+    """It wakes after its step was undone by another: what it brings must change nothing."""
+    lab = Lab()
+    prepare(lab)
+    lab.tools.define("a", effects)
+    plan = plan_of(booked("a"), step("fails", "a"))
+    thaw = asyncio.Event()
+
+    async def freeze(_call: ToolCall) -> ToolResult:
+        await thaw.wait()
+        return ToolResult.ok("late")
+
+    async def main() -> tuple[ExecutionResult, ExecutionState, ExecutionState]:
+        client = lab.client()
+        if frozen_in == "call":
+            lab.tools.scripts["a"] = Script([freeze, ToolResult.ok("mine")])
+        else:
+            client.freeze_at, client.thaw = 4, thaw
+        sleeper = lab.machine(plan, client=client, settings=WORKER)
+        sleeper._settings = WORKER.model_copy(update={"lease_ms": 10**9})  # renews nothing
+        running = asyncio.ensure_future(sleeper.execute())
+        await lab.clock.sleep_ms(100)
+        assert not running.done()
+        await lab.client().hset(  # its lease is over, and it does not know
+            lab.store()._keys(EXECUTION)[0], "lease_until_ms", "0"
+        )
+        result = await lab.machine(settings=WORKER).execute()
+        before = await lab.machine().get_state()
+        calls = len(lab.tools.calls)
+        thaw.set()
+        with pytest.raises(LeaseLostError):
+            await running
+        assert len(lab.tools.calls) == calls
+        return result, before, await lab.machine().get_state()
+
+    result, before, after = lab.run(main)
+    assert (result.status, result.compensated_steps) == (ExecutionStatus.COMPENSATED, ("a",))
+    assert before == after
+    assert undone(lab) == ["undo_a"]
+
+
+# --- a limit in time, and what remains -----------------------------------------------------------
+
+
+def test_a_rollback_whose_time_is_up_lists_exactly_what_remains() -> None:
+    lab = Lab()
+    prepare(lab)
+    lab.tools.scripts["undo_b"] = Script(latency_ms=10_000)
+    plan = plan_of(
+        booked("a"), booked("b", "a"), booked("c", "b"), step("plain", "c"), step("fails", "plain")
+    )
+    settings = WORKER.model_copy(update={"saga_timeout_ms": 1_000})
+    result = execute(lab, plan, settings=settings)
+    assert result.status is ExecutionStatus.COMPENSATION_FAILED
+    assert (result.compensated_steps, result.uncompensated_steps) == (("c",), ("a", "b"))
+    assert undone(lab) == ["undo_c", "undo_b"]
+    assert lab.clock.elapsed_ms < 2_000
+    for at in (0, 1):
+        state = state_of(lab).steps[at]
+        assert state.compensation_status is CompensationStatus.FAILED
+        assert "time for undoing is up" in (state.compensation_error or "")
+
+
+def test_a_rollback_s_time_counts_over_all_its_segments() -> None:
+    lab = Lab()
+    prepare(lab)
+    for name in ("undo_a", "undo_b", "undo_c"):
+        lab.tools.scripts[name] = Script(latency_ms=7_000)
+    plan = plan_of(booked("a"), booked("b", "a"), booked("c", "b"), step("fails", "c"))
+    settings = SERVERLESS.model_copy(update={"saga_timeout_ms": 15_000})
+    result = lab.run(lambda: lab.finish(plan, settings=settings))
+    assert (result.status, result.segment_number) == (ExecutionStatus.COMPENSATION_FAILED, 3)
+    assert (result.compensated_steps, result.uncompensated_steps) == (("c",), ("a", "b"))
+
+
+def test_what_ran_but_cannot_be_stored_is_undone_all_the_same() -> None:
+    lab = Lab()
+    odd = ToolResult.ok(object(), compensation=undo("undo_odd", id=3))
+    lab.tools.scripts["odd"] = Script([odd])
+    result = execute(lab, plan_of(booked("a"), step("odd", "a")))
+    assert (result.status, result.compensated_steps) == (ExecutionStatus.COMPENSATED, ("a", "odd"))
+    assert undone(lab) == ["undo_odd", "undo_a"]
+    assert lab.tools.calls[-2].parameters == {"id": 3}
+
+
+def test_an_effect_that_nobody_knows_how_to_undo_is_listed() -> None:
+    lab = Lab()
+    lab.tools.define("odd", compensation=lambda _sent, got: undo("x", id=got["missing"]))
+    result = execute(lab, plan_of(booked("a"), step("odd", "a")))
+    assert result.status is ExecutionStatus.COMPENSATION_FAILED
+    assert (result.compensated_steps, result.uncompensated_steps) == (("a",), ("odd",))
+
+
+def test_a_rollback_costs_one_write_a_wave() -> None:
+    lab = Lab()
+    prepare(lab)
+    client = lab.client()
+    count: list[int] = []
+
+    async def note(_call: ToolCall) -> ToolResult:
+        count.append(len(client.commands))
+        return ToolResult.ok()
+
+    for name in ("undo_a", "undo_b", "undo_c"):
+        lab.tools.scripts[name] = Script([note])
+    plan = plan_of(booked("a"), booked("b", "a"), booked("c", "b"), step("fails", "c"))
+    lab.run(lambda: lab.machine(plan, client=client, settings=WORKER).execute())
+    assert count == [count[0], count[0] + 1, count[0] + 2]
+    assert len(client.commands) == count[-1] + 1
 
 
 # --- the wrapper ---------------------------------------------------------------------------------

@@ -599,7 +599,12 @@ def test_a_compensation_that_cannot_be_built_fails_the_step() -> None:
 
     lab = Lab()
     lab.tools.define("s", compensation=build)
-    assert execute(lab, plan_of(step("s"))).status is ExecutionStatus.FAILED
+    result = execute(lab, plan_of(step("s")))
+    assert result.steps[0].status is StepStatus.FAILED
+    assert (result.status, result.uncompensated_steps) == (
+        ExecutionStatus.COMPENSATION_FAILED,
+        ("s",),
+    )
     assert state_of(lab).steps[0].error is not None
 
 
