@@ -73,3 +73,31 @@ def test_a_hoisted_import_is_caught() -> None:
 def test_what_is_left_to_do_and_what_does_not_compile_is_caught() -> None:
     assert faults(BEFORE, BEFORE)["P1"]
     assert faults(BEFORE, "def f(:\n")["P2"]
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_name_that_two_statements_lead_to_is_imported_once(indent) -> None:
+    imports = (
+        f"{indent}from durable_execution import execute_segment\n"
+        f"{indent}from durable_execution import resume_from_checkpoint\n"
+    )
+    top, inner = (imports, "") if not indent else ("", imports)
+    before = (
+        f"{top}async def f(p, t, e):\n{inner}"
+        "    await execute_segment(p, t, execution_id='x', environment=e)\n"
+        "    await resume_from_checkpoint('x', t, environment=e)\n"
+    )
+    after = apply_edits(before, plan_module(before, SETTINGS.all_roots).edits)
+    assert after.count("import") == 2 and after.count("WorkflowMachine") == 2
+    assert faults(before, after) == dict.fromkeys(ALONE, "")
+
+
+def test_two_functions_need_an_import_each() -> None:
+    one = (
+        "async def {}(p, t, e):\n    from durable_execution import execute_segment\n"
+        "    await execute_segment(p, t, execution_id='x', environment=e)\n"
+    )
+    before = one.format("f") + one.format("g")
+    after = apply_edits(before, plan_module(before, SETTINGS.all_roots).edits)
+    assert after.count("from engine import adapt_tools, execute_workflow") == 2
+    assert faults(before, after) == dict.fromkeys(ALONE, "")
