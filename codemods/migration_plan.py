@@ -274,7 +274,7 @@ class _Run(Draft):
                 users = [
                     (user, plan)
                     for user, plan in self.plans.items()
-                    if user != shown and any(uses(plan, symbol) for symbol in symbols)
+                    if any(uses(plan, symbol) for symbol in symbols)
                 ]
                 row = self.row(item)
                 if row.outcome is Outcome.REWRITTEN:

@@ -185,7 +185,7 @@ class Planner:
         local, _ = local_of(item)
         is_exported = self._is_exported(item, local)
         found = list(self._module_uses(item, local))
-        self.uses |= {name or EVERYTHING for _, name in found}
+        self.uses |= {name or EVERYTHING for _, name in found} or {MODULE}
         bridged = next((name for _, name in found if self.bridging.takes(name)), None)
         if bridged or self.bridging.takes(MODULE):
             self._demand_known(found)

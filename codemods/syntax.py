@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import compress
 from operator import ne
@@ -29,6 +30,8 @@ _WORD = re.compile(r"\w+")
 
 # LibCST reads 1 MB of ordinary code in about 5 s; deeply nested brackets take it for ever.
 OLDER_SYNTAX_DEADLINE_S = 60
+# Every file is parsed by the scan, the plan and each proof, and LibCST starts in about a second.
+OLDER_SYNTAX_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def _deep_parse(text: str) -> ast.Module:
         sys.setrecursionlimit(limit)
 
 
+@lru_cache(maxsize=OLDER_SYNTAX_KEPT)
 def _older_syntax(text: str) -> str | Unparsable:
     if find_spec("libcst") is None:
         return Unparsable(1, f" ({NEEDS_EXTRA})")

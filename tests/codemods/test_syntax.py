@@ -103,14 +103,14 @@ def test_broken_source_is_said_to_be(text):
 
 def test_without_the_extra_the_reason_says_so(monkeypatch):
     monkeypatch.setattr(syntax, "find_spec", lambda _name: None)
-    parsed = parse("lazy import json\n")
+    parsed = parse("lazy import json  # no extra\n")
     assert isinstance(parsed, Unparsable)
     assert "planproof[codemods]" in parsed.reason
 
 
 def test_a_second_parser_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr(syntax, "OLDER_SYNTAX_DEADLINE_S", 0.001)
-    parsed = parse("lazy import json\n")
+    parsed = parse("lazy import json  # hangs\n")
     assert isinstance(parsed, Unparsable)
     assert "stopped" in parsed.reason
 
