@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.checkpointer import Checkpointer
+from engine.errors import NotReplicatedError, ReplicationUnsupportedError
 from engine.events import Event, EventName
 from engine.progress import Progress
 from engine.states import StepStatus
@@ -73,10 +74,22 @@ class BatchRunner:
             steps={**carried.steps, **intents}, head=carried.head, events=carried.events
         )
         running = [index for index in batch if intents[index].status is StepStatus.IN_PROGRESS]
+        await self._replicate(running, intents)
         finals, unwritten = await self._run_tools(running, intents, until_ms)
         for index in batch:
             self._progress.apply(index, finals.get(index, intents[index]))
         return self._changes(unwritten, finals)
+
+    async def _replicate(self, running: Sequence[int], intents: dict[int, StepState]) -> None:
+        """Let replicas have the intents of calls that could act twice, or take all intents back."""
+        calls, progress = self._runner.calls, self._progress
+        if not any(calls.must_not_be_lost(progress.step(at), intents[at]) for at in running):
+            return
+        try:
+            await self._checkpointer.replicate()
+        except (NotReplicatedError, ReplicationUnsupportedError):
+            await self._checkpointer.commit(steps={at: progress.states[at] for at in running})
+            raise
 
     def _intend(self, batch: Sequence[int], carried: Changes) -> dict[int, StepState]:
         intents: dict[int, StepState] = {}
@@ -147,6 +160,14 @@ class BatchRunner:
         detail = None if rescue is None else rescue.model_dump(include={"tool_name", "alternative"})
         event = self._event(EventName.STEP_RESCUE_STARTED, index, detail)
         await self._checkpointer.commit(steps={index: state}, events=[event])
+        calls = self._runner.calls
+        if not calls.must_not_be_lost(self._progress.step(index), state):
+            return
+        try:
+            await self._checkpointer.replicate()
+        except (NotReplicatedError, ReplicationUnsupportedError):
+            await self._checkpointer.commit(steps={index: calls.deferred(state, 0)})
+            raise
 
     def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
         return Changes(

@@ -28,15 +28,19 @@ class Checkpointer:
         clock: Clock,
         ids: IdSource,
         lease_ms: int,
+        replicas: int = 0,
+        replication_timeout_ms: int = 0,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Hold the lease that `claimed` brought."""
+        """Hold the lease that `claimed` brought; `replicas`: how many must have what is at stake."""
         self._store = store
         self._lease: Lease = claimed.lease
         self._clock = clock
         self._ids = ids
         self._lease_ms = lease_ms
         self._held_until_ms = clock.monotonic_ms() + lease_ms
+        self._replicas = replicas
+        self._replication_timeout_ms = replication_timeout_ms
         self._listeners = listeners
         self._turn = asyncio.Lock()
         self._released = False
@@ -115,6 +119,19 @@ class Checkpointer:
     async def commit_steps(self, states: Mapping[int, StepState], /) -> None:
         """Write step states; see `engine.utils.execution_utils.StepCheckpointer`."""
         await self.commit(steps=states)
+
+    async def replicate(self) -> None:
+        """Wait until the replicas that the settings demand have all that was written.
+
+        Raises:
+            engine.errors.NotReplicatedError: they do not, in time.
+            engine.errors.ReplicationUnsupportedError: the store cannot tell.
+            engine.errors.StoreUnavailableError: the store failed.
+        """
+        if self._replicas:
+            await self._store.replicate(
+                self._lease.execution_id, self._replicas, self._replication_timeout_ms
+            )
 
     async def keep_lease(self) -> None:
         """Renew the lease until cancelled; run it beside the tools.

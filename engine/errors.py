@@ -135,6 +135,21 @@ class CompensationBegunError(EngineError):
     advice = "stop; the step is being undone, and what came late is for its tool to refuse"
 
 
+class NotReplicatedError(EngineError):
+    """Too few replicas have what a call depends on. The call was not made."""
+
+    code = "NOT_REPLICATED"
+    retriable = True
+    advice = "bring replicas back and resume: the call was not made"
+
+
+class ReplicationUnsupportedError(EngineError):
+    """The store cannot tell what its replicas have, and the settings demand it."""
+
+    code = "REPLICATION_UNSUPPORTED"
+    advice = "use a server with WAIT, not the embedded store or a cluster, or durability local"
+
+
 class StoreUnavailableError(EngineError):
     """The store cannot be reached or answers with an error. Never taken for a step failure."""
 

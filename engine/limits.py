@@ -33,6 +33,9 @@ DEFAULT_TIMEOUT_MS = 30_000
 QUEUE_SHARDS = 16
 """Hash slots that executions and their resume queues are spread over."""
 
+REPLICATION_TIMEOUT_MS = 1_000
+"""Replicas that have not answered after this are away: in one data centre they need a few."""
+
 CLAIM_LOOKS = 5
 """Looks at an execution that others keep claiming, before it counts as theirs."""
 

@@ -22,6 +22,7 @@ from engine.errors import (
 from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource
 from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.redis_replication import replicate
 from engine.store import Applied, Beginning, Claimed, Lease, Transition
 from engine.types.execution import ExecutionState
 
@@ -115,6 +116,14 @@ class RedisStore:
         )
         if reply[0] != "OK":
             raise LeaseLostError(f"execution {lease.execution_id} was taken over")
+
+    async def replicate(self, execution_id: str, replicas: int, timeout_ms: int) -> None:
+        """Wait for replicas. See `engine.store.Store`."""
+        key = f"{{{self._prefix}:{self._shard(execution_id):02d}}}:barrier"
+        await self._guard(
+            f"execution {execution_id}",
+            lambda: replicate(self._client, key, replicas, timeout_ms),
+        )
 
     async def load(self, execution_id: str) -> ExecutionState:
         """Read everything. See `engine.store.Store`."""

@@ -56,7 +56,9 @@ class Rollback:
         Raises:
             engine.errors.StoreUnavailableError: a write failed.
             engine.errors.LeaseLostError: another process took over.
+            engine.errors.NotReplicatedError: replicas do not know of the rollback; nothing was undone.
         """
+        replicated = False
         while wave := self._order.wave():
             if budget_used():
                 return changes, False
@@ -70,6 +72,9 @@ class Rollback:
                 events=changes.events,
                 undoing=wave,
             )
+            if not replicated:
+                await self._checkpointer.replicate()
+                replicated = True
             changes = self._settle(await self._call(wave), Changes())
         return changes, True
 

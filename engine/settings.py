@@ -19,6 +19,17 @@ class References(StrEnum):
     STRICT = "strict"
 
 
+class Durability(StrEnum):
+    """What must have a step's intent before an effect that cannot be deduplicated.
+
+    `local`: the store that answered. `replicated`: its replicas too, and its append-only file
+    where it has one; the same before the first compensation.
+    """
+
+    LOCAL = "local"
+    REPLICATED = "replicated"
+
+
 class WorkflowSettings(BaseModel):
     """How executions are run. The defaults are what the legacy executor's users are used to.
 
@@ -30,6 +41,9 @@ class WorkflowSettings(BaseModel):
         hook_timeout_ms: a lookup or a recovery that has not answered after this has failed.
         lookup_retry_ms: how long after a failed lookup the execution is due again.
         lease_ms: how long this process may work without renewing its lease.
+        durability: what must have an intent before a call that must not be lost sight of.
+        replicas: how many replicas that means.
+        replication_timeout_ms: how long they are waited for.
         retention_s: how long a finished execution stays readable.
         saga_timeout_ms: a rollback that has not ended after this gives up what is left; None: never.
         enforce_step_timeouts: cancel a call after its step's `timeout_ms` as well.
@@ -48,6 +62,9 @@ class WorkflowSettings(BaseModel):
     hook_timeout_ms: int = Field(default=limits.HOOK_TIMEOUT_MS, gt=0)
     lookup_retry_ms: int = Field(default=limits.LOOKUP_RETRY_MS, ge=0)
     lease_ms: int = Field(default=limits.LEASE_MS, gt=0)
+    durability: Durability = Durability.LOCAL
+    replicas: int = Field(default=1, ge=1)
+    replication_timeout_ms: int = Field(default=limits.REPLICATION_TIMEOUT_MS, gt=0)
     retention_s: int = Field(default=limits.RETENTION_S, gt=0)
     compensation_attempts: int = Field(default=limits.COMPENSATION_ATTEMPTS, ge=1)
     compensation_backoff_ms: int = Field(default=limits.COMPENSATION_BACKOFF_MS, ge=0)
@@ -66,6 +83,11 @@ class WorkflowSettings(BaseModel):
     def worker(cls) -> Self:
         """Return the profile for long-lived processes: no segment budget, no abort."""
         return cls(checkpoint_threshold_ms=None, step_abort_ms=None)
+
+    @property
+    def needed_replicas(self) -> int:
+        """How many replicas must have an intent; 0: nobody waits for any."""
+        return self.replicas if self.durability is Durability.REPLICATED else 0
 
     def strict(self) -> Self:
         """Return these settings with every check on that the legacy executor lacked."""

@@ -92,6 +92,10 @@ class StepCalls:
         )
         return await self._answer(call, self._abort_ms(step, state.rescue))
 
+    def must_not_be_lost(self, step: Step, state: StepState) -> bool:
+        """Whether the step's present call could act twice if its intent were lost."""
+        return self._toolbox.must_not_be_lost(next_call(step, state).tool_name)
+
     def key(self, step_id: str, chosen: RescueCall) -> str:
         """Return the idempotency key of a call."""
         return idempotency_key(self._execution_id, step_id, alternative=chosen.alternative)

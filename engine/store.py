@@ -130,6 +130,14 @@ class Store(Protocol):
             engine.errors.LeaseLostError: the token is not the newest.
         """
 
+    async def replicate(self, execution_id: str, replicas: int, timeout_ms: int) -> None:
+        """Wait until so many replicas have all that was written; for at most `timeout_ms`.
+
+        Raises:
+            engine.errors.NotReplicatedError: they do not.
+            engine.errors.ReplicationUnsupportedError: the store cannot tell.
+        """
+
     async def load(self, execution_id: str) -> ExecutionState:
         """Return what is durable, without a lease.
 

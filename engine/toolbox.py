@@ -31,6 +31,10 @@ class Toolbox:
         """Return what is known of a tool."""
         return self.catalog.definition(tool_name) if self.catalog is not None else None
 
+    def must_not_be_lost(self, tool_name: str) -> bool:
+        """Whether a call whose intent was lost could act twice, with nobody to notice."""
+        return self.effects(tool_name) in (EffectSemantics.UNKEYED, EffectSemantics.AT_MOST_ONCE)
+
     def effects(self, tool_name: str) -> EffectSemantics:
         """Return what a tool declares about its effects; `unkeyed` if it declares nothing."""
         definition = self.definition(tool_name)

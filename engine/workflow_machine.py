@@ -287,6 +287,8 @@ class WorkflowMachine:
             clock=self._clock,
             ids=self._ids,
             lease_ms=self._settings.lease_ms,
+            replicas=self._settings.needed_replicas,
+            replication_timeout_ms=self._settings.replication_timeout_ms,
             listeners=self._listeners,
         )
 
