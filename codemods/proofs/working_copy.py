@@ -58,7 +58,7 @@ def projects(claim: Claim) -> tuple[Project, ...]:
     """Return the outermost projects that have changes."""
     root = Path(claim.plan.scanned.root if claim.plan else os.path.commonpath(_folders(claim)))
     given = [Path(os.path.abspath(path)) for path in claim.environment.paths] or [root]  # noqa: PTH100 - links keep their names
-    folders = sorted({project_root(path) for path in given}, key=lambda item: len(item.parts))
+    folders = sorted({project_root(path) for path in given})  # a folder before what is in it
     outermost = [item for item in folders if not any(up in folders for up in item.parents)]
     found = []
     for folder in outermost:
