@@ -43,7 +43,7 @@ def _demand_path(passage: Passage, use: Use) -> None:
         raise RefusedError("the name of a logger, which dashboards depend on")
     if callee in _WARNING_FILTERS:
         raise RefusedError("a pattern of the modules that warn")
-    if use.is_key:
+    if use.is_key and key not in extra:
         raise RefusedError("a key of a mapping, which is data", is_data=True)
     if callee in _WRITERS:
         raise RefusedError("a message or a record, which others read", is_data=True)
@@ -101,9 +101,9 @@ CASES = (
     TextCase(
         "names of the project's own",
         "a.py",
-        f"register('{_RUN}')\nNAMES = ['LEGACY']\n",
-        f"register('{_NEW}')\nNAMES = ['engine.segment_api']\n",
-        MigrationSettings(string_keys=("register", "NAMES")),
+        f"register('{_RUN}')\nNAMES = ['LEGACY']\nROUTES = {{'{_RUN}': {{'queue': 'a'}}}}\n",
+        f"register('{_NEW}')\nNAMES = ['engine.segment_api']\nROUTES = {{'{_NEW}': {{'queue': 'a'}}}}\n",
+        MigrationSettings(string_keys=("register", "NAMES", "ROUTES")),
     ),
     TextCase(
         "a comparison with a setting",
