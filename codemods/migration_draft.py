@@ -104,6 +104,8 @@ class Draft:
 
     def is_edited(self, item: Occurrence, plan: ModulePlan) -> bool:
         """Say whether a module's own plan rewrites an occurrence, or what it names."""
+        if item.cell is not None and item not in self.located:
+            return False  # a magic, an output or a text
         place = self.located.get(item, item)
         offset = self.sources[item.path].line_starts[place.line - 1] + place.column - 1
         return offset in plan.covered or any(edit.start <= offset < edit.end for edit in plan.edits)

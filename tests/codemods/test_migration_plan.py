@@ -305,3 +305,16 @@ def test_a_dropped_argument_that_is_the_last_use_of_its_name_is_bridged(plan) ->
     made = plan({"a.py": text, "b.py": text.replace("return r", "print(claims)\n    return r")})
     assert "from engine.segment_api import execute_segment" in after(made, "a.py")
     assert "execute_workflow(" in after(made, "b.py")
+
+
+def test_a_shell_command_in_a_notebook_is_reported(plan) -> None:
+    made = plan(
+        {
+            "n.ipynb": notebook(
+                "import durable_execution as de\nx = [de]\n", "!pip show durable_execution\n"
+            )
+        }
+    )
+    assert outcomes(made, "n.ipynb") == ["rewritten", "reported"]
+    write(made)
+    assert found_by(plan({})) == made.residue()
