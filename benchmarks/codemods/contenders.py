@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.codemods.corpus import Corpus, copy
+from benchmarks.codemods.forms import FORMS
 from benchmarks.codemods.measurement import Contender
 from benchmarks.codemods.planting import modules
 from codemods.settings import DEFAULT_ROOT
@@ -21,8 +22,11 @@ RUFF = "ruff TID251, 1 % hits"
 RENAME = "LibCST RenameCommand, a sample"
 
 _OURS = (sys.executable, "-m", "conformance.cli")
-_FOUND = frozenset({0, 1})
-_JUDGED = frozenset({0, 1, 4})
+# A run that did its work on the tree: a scan or a plan of planted uses is red.
+_CLEAN = frozenset({0})
+_FOUND = frozenset({1, 4})
+# Parts of the corpus are no Python that LibCST reads.
+_RENAMED = frozenset({0, 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +69,19 @@ def contenders(
         shutil.rmtree(written, ignore_errors=True)
         copy(corpus.planted, written)
 
-    def grep(name: str, tree: Path) -> Contender:
+    def grep(name: str, tree: Path, code: int) -> Contender:
         command = ("grep", "-rlF", DEFAULT_ROOT, str(tree))
-        return Contender(name, command, name, _FOUND, every)
+        return Contender(name, command, name, frozenset({code}), every)
 
     def ours(name: str, *arguments: str, floor: str = GREP) -> Contender:
         prepare = fresh if name == WRITE else None
-        return Contender(name, (*_OURS, *arguments), floor, _JUDGED, every, prepare)
+        codes = _FOUND if floor == GREP else _CLEAN
+        return Contender(name, (*_OURS, *arguments), floor, codes, every, prepare)
 
     listed = [
-        grep(GREP_CLEAN, corpus.clean),
+        grep(GREP_CLEAN, corpus.clean, 1),
         ours(SCAN_CLEAN, "scan", str(corpus.clean), floor=GREP_CLEAN),
-        grep(GREP, corpus.planted),
+        grep(GREP, corpus.planted, 0),
         ours(SCAN, "scan", str(corpus.planted), "--format", "json", "--output", str(report)),
         ours(DRY_RUN, "codemod", str(corpus.planted)),
         ours(WRITE, "codemod", "--write", "--allow-dirty", str(written)),
@@ -86,10 +91,11 @@ def contenders(
         ban = f'lint.flake8-tidy-imports.banned-api."{DEFAULT_ROOT}".msg = "legacy"'
         options = ("--isolated", "--no-cache", "--quiet", "--select", "TID251", "--config", ban)
         command = (ruff, "check", *options, str(corpus.planted))
-        listed.append(Contender(RUFF, command, GREP, _FOUND, every))
+        listed.append(Contender(RUFF, command, GREP, frozenset({1}), every))
     if sample:
         names = random.Random(seed).sample(modules(corpus.planted), sample)
-        listed.append(_rename(corpus.planted, few, names))
+        used = next(item.path for item in corpus.plants if item.form == FORMS[0].name)
+        listed.append(_rename(corpus.planted, few, [used, *names[1:]]))
     return listed, Products(report, written)
 
 
@@ -101,9 +107,13 @@ def _rename(tree: Path, few: Path, names: list[str]) -> Contender:
             shutil.copyfile(tree / name, few / name)
 
     command = (
-        *(sys.executable, "-m", "libcst.tool", "codemod", "--jobs", "1", "--no-format"),
-        "rename.RenameCommand",
+        *(sys.executable, "-m", "libcst.tool", "codemod", "rename.RenameCommand"),
+        *("-j", "1", "--no-format"),
         *("--old_name", f"{DEFAULT_ROOT}.execute_segment", "--new_name", "engine.execute_workflow"),
         *(str(few / name) for name in names),
     )
-    return Contender(RENAME, command, GREP, _FOUND, len(names), fresh)
+
+    def has_worked() -> bool:
+        return (few / names[0]).read_bytes() != (tree / names[0]).read_bytes()
+
+    return Contender(RENAME, command, GREP, _RENAMED, len(names), fresh, has_worked)

@@ -21,6 +21,7 @@ class Contender:
         codes: exit codes of a run that did its work.
         files: how many files it works on.
         prepare: called before each run, outside of the measurement.
+        has_worked: called after each run: whether its work was done, where the code says too little.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Contender:
     codes: frozenset[int]
     files: int
     prepare: Callable[[], None] | None = None
+    has_worked: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def run(contender: Contender, folder: Path) -> Cost:
     """Run a contender once.
 
     Raises:
-        HarnessError: it cannot be started, or ends with an exit code that it must not have.
+        HarnessError: it cannot be started, ends with an exit code that it must not have, or has
+            not done its work.
     """
     if contender.prepare is not None:
         contender.prepare()
@@ -92,6 +95,8 @@ def run(contender: Contender, folder: Path) -> Cost:
     if process.returncode not in contender.codes:
         last = errors.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         raise HarnessError(f"exit code {process.returncode}: {last}", place=contender.name)
+    if contender.has_worked is not None and not contender.has_worked():
+        raise HarnessError("it ended without having done its work", place=contender.name)
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 

@@ -1,5 +1,6 @@
 """Without these the benchmark could measure the wrong thing, or find that nothing was lost."""
 
+import dataclasses
 import sys
 import zipfile
 from pathlib import Path
@@ -67,8 +68,6 @@ def test_every_form_is_planted_in_its_share_of_the_files_and_nothing_else_change
 
 
 def test_a_scan_finds_every_planted_place_and_a_lost_one_is_noticed(tree, tmp_path):
-    import dataclasses
-
     import codemods
     from benchmarks.codemods.planting import missed, plant
 
@@ -153,6 +152,9 @@ def test_a_run_that_failed_is_no_measurement(code, tmp_path):
             run(contender, tmp_path)
     else:
         assert run(contender, tmp_path).cpu_s > 0
+        idle = dataclasses.replace(contender, has_worked=lambda: False)
+        with pytest.raises(HarnessError, match="without having done its work"):
+            run(idle, tmp_path)
     absent = Contender("it", (str(tmp_path / "absent"),), "it", frozenset({0}), 1)
     with pytest.raises(HarnessError, match="cannot be run"):
         run(absent, tmp_path)
