@@ -149,14 +149,16 @@ class _Canonical(ast.NodeTransformer):
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         found: dict[str, Symbol] = {}
         for item in ast.walk(node):
-            if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
-                inner: Any = item.value
+            target = item.targets[0] if isinstance(item, ast.Assign) else None
+            target = item.target if isinstance(item, ast.AnnAssign) else target
+            if isinstance(target, ast.Name):
+                inner: Any = item.value  # type: ignore[attr-defined]  # both have one
                 inside = inner.args if isinstance(inner, ast.Call) else ()
                 for call in (getattr(inner, "value", None), *inside):
                     symbol = self._called(call)
                     if symbol is not None:
                         record = self.names.mapped.symbols[symbol.result]
-                        found[item.targets[0].id] = record
+                        found[target.id] = record
         self.results.append(found)
         self.generic_visit(node)
         self.results.pop()

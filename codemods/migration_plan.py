@@ -330,6 +330,12 @@ def _blocked(reason: str) -> ModulePlan:
     return ModulePlan(blockers=(blocker,), uses=frozenset({EVERYTHING}))
 
 
+def _place(path: Path | str) -> Path:
+    """Return a folder's real place, and a file's as it is named: a link is not written through."""
+    named = Path(os.path.abspath(path))  # noqa: PTH100 - links keep their names
+    return named.resolve() if named.is_dir() else named
+
+
 def plan_migration(
     paths: Iterable[Path | str],
     settings: ScanSettings | None = None,
@@ -347,7 +353,7 @@ def plan_migration(
         codemods.errors.CodemodError: as `codemods.scanner.scan`.
     """
     settings, options = settings or ScanSettings(), options or MigrationSettings()
-    given = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links keep their names
+    given = [_place(path) for path in paths]
     for path in given:
         if not path.exists():
             raise MissingPathError("no such file or folder", place=str(path))

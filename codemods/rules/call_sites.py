@@ -64,14 +64,11 @@ def bind(call: ast.Call, parameters: Mapping[str, Use], symbol: Symbol) -> Legac
 
 
 def is_pure(node: ast.expr) -> bool:
-    """Say whether evaluating the expression again, or not at all, makes no difference."""
-    match node:
-        case ast.Constant() | ast.Name():
-            return True
-        case ast.Attribute():
-            return is_pure(node.value)
-        case _:
-            return False
+    """Say whether evaluating the expression again, or not at all, makes no difference.
+
+    An attribute may be a property that makes something anew each time.
+    """
+    return isinstance(node, ast.Constant | ast.Name)
 
 
 def _is_last_use(view: ModuleView, value: ast.expr) -> bool:

@@ -48,21 +48,21 @@ CASES = (
     Case(
         "through the module, over lines, with comments and fields",
         "import LEGACY as de\n\n"
-        "async def run(self, plan):\n"
+        "async def run(self, plan, env):\n"
         "    result = await de.execute_segment(\n"
         "        plan,  # the new one\n"
         "        self.tools,\n"
-        "        environment=self.env,\n"
+        "        environment=env,\n"
         "        segment_number=1,\n"
         "        execution_id=plan['id'],\n"
         "    )\n"
         "    return result.error_code, result.total_steps\n",
         "from engine import adapt_tools, execute_workflow, workflow_options\n\n"
-        "async def run(self, plan):\n"
+        "async def run(self, plan, env):\n"
         "    result = await execute_workflow(\n"
         "        plan,  # the new one\n"
-        "        adapt_tools(self.tools, self.env),\n"
-        "        **workflow_options(self.env),\n"
+        "        adapt_tools(self.tools, env),\n"
+        "        **workflow_options(env),\n"
         "        execution_id=plan['id'], resume=False,\n"
         "    )\n"
         "    return (result.error.code if result.error else None), result.total_steps\n",
