@@ -20,7 +20,7 @@ from engine.identity import IdSource, SeededIdSource, SystemIdSource
 from engine.plan import Compensation, Constraints, Plan, RetryPolicy, Step, parse_plan
 from engine.safety import ForbiddenSequence, ParameterLimit, SafetyPolicy
 from engine.saga_orchestrator import SagaResult, execute_plan_with_saga
-from engine.settings import Durability, References, WorkflowSettings
+from engine.settings import Durability, References, Scheduling, WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus
 from engine.store import Store
 from engine.store_url import open_store
@@ -87,6 +87,7 @@ __all__ = [
     "RunEnvironment",
     "SafetyPolicy",
     "SagaResult",
+    "Scheduling",
     "SeededIdSource",
     "SingleStepResult",
     "Step",

@@ -1,7 +1,7 @@
 """Ready steps carried out at once: intents durable before, results durable after."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,8 @@ class BatchRunner:
 
     One write makes the results of a batch durable together with the intents of the next. Results
     of steps that end while others still run are written at once, so that a crash repeats only
-    calls that were under way.
+    calls that were under way. With eager scheduling, they are written together with the intents of
+    the steps that they set free.
     """
 
     def __init__(
@@ -61,24 +62,78 @@ class BatchRunner:
         self._slots = None if max_concurrency is None else asyncio.Semaphore(max_concurrency)
 
     async def run(
-        self, batch: Sequence[int], carried: Changes, *, until_ms: float | None
+        self,
+        batch: Sequence[int],
+        carried: Changes,
+        *,
+        until_ms: float | None,
+        more: Callable[[], Sequence[int]] | None = None,
     ) -> Changes:
         """Carry `batch` out; `carried` is written with its intents. Returns what is left to write.
+
+        With `more` (eager scheduling) it is asked after each step for those that may begin now.
 
         Raises:
             engine.errors.StoreUnavailableError: a write failed; the tools were stopped.
             engine.errors.LeaseLostError: another process took over; the tools were stopped.
         """
+        begun = await self._begin(batch, carried, eager=more is not None)
+        if not begun:
+            return Changes()
+        async with asyncio.TaskGroup() as group:
+            calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
+            calls.start(begun)
+            keeper = group.create_task(self._checkpointer.keep_lease())
+            changes = await (self._wait(calls) if more is None else self._follow(calls, more))
+            keeper.cancel()
+        return changes
+
+    async def _wait(self, calls: "_Calls") -> Changes:
+        """Wait for all calls; what ends before the last is written as it ends."""
+        finals: dict[int, StepState] = {}
+        while True:
+            ended = await calls.next()
+            finals |= ended
+            changes = self._changes(ended)
+            if not calls.left:
+                self._apply(sorted(finals), finals)
+                return changes
+            await self._checkpointer.commit(steps=changes.steps, events=changes.events)
+
+    async def _follow(self, calls: "_Calls", more: Callable[[], Sequence[int]]) -> Changes:
+        """Begin what each result sets free, until nothing is under way."""
+        while True:
+            ended = await calls.next()
+            self._apply(list(ended), ended)
+            changes = self._changes(ended)
+            fresh = more()
+            if fresh:
+                calls.start(await self._begin(fresh, changes, eager=True))
+                changes = Changes()
+            if not calls.left:
+                return changes
+            if changes.steps:
+                await self._checkpointer.commit(steps=changes.steps, events=changes.events)
+
+    async def _begin(
+        self, batch: Sequence[int], carried: Changes, *, eager: bool
+    ) -> dict[int, StepState]:
+        """Make the intents durable, with what is carried; return those of calls to be made."""
         intents = self._intend(batch, carried)
         await self._checkpointer.commit(
             steps={**carried.steps, **intents}, head=carried.head, events=carried.events
         )
-        running = [index for index in batch if intents[index].status is StepStatus.IN_PROGRESS]
-        await self._replicate(running, intents)
-        finals, unwritten = await self._run_tools(running, intents, until_ms)
-        for index in batch:
-            self._progress.apply(index, finals.get(index, intents[index]))
-        return self._changes(unwritten, finals)
+        calls = {at: one for at, one in intents.items() if one.status is StepStatus.IN_PROGRESS}
+        await self._replicate(list(calls), intents)
+        self._apply([at for at in batch if at not in calls], intents)
+        if eager:
+            for index in calls:
+                self._progress.start(index)
+        return calls
+
+    def _apply(self, indexes: Sequence[int], states: Mapping[int, StepState]) -> None:
+        for index in indexes:
+            self._progress.apply(index, states[index])
 
     async def _replicate(self, running: Sequence[int], intents: dict[int, StepState]) -> None:
         """Let replicas have the intents of calls that could act twice, or take all intents back."""
@@ -106,38 +161,6 @@ class BatchRunner:
             else:
                 carried.events.append(result_event(self._checkpointer, index, intent))
         return intents
-
-    async def _run_tools(
-        self, running: Sequence[int], intents: dict[int, StepState], until_ms: float | None
-    ) -> tuple[dict[int, StepState], list[int]]:
-        """Return the final states, and which of them are not written yet."""
-        finals: dict[int, StepState] = {}
-        ended: list[int] = []
-        wake = asyncio.Event()
-
-        async def run(index: int) -> None:
-            finals[index] = await self._run_step(index, intents[index], until_ms)
-            ended.append(index)
-            wake.set()
-
-        left = len(running)
-        if not left:
-            return finals, []
-        async with asyncio.TaskGroup() as group:
-            for index in running:
-                group.create_task(run(index))
-            keeper = group.create_task(self._checkpointer.keep_lease())
-            while True:
-                await wake.wait()
-                wake.clear()
-                unwritten, ended[:] = ended[:], []
-                left -= len(unwritten)
-                if not left:
-                    break
-                changes = self._changes(unwritten, finals)
-                await self._checkpointer.commit(steps=changes.steps, events=changes.events)
-            keeper.cancel()
-        return finals, unwritten
 
     async def _run_step(self, index: int, intent: StepState, until_ms: float | None) -> StepState:
         step, progress = self._progress.step(index), self._progress
@@ -169,12 +192,42 @@ class BatchRunner:
             await self._checkpointer.commit(steps={index: calls.deferred(state, 0)})
             raise
 
-    def _changes(self, indexes: Sequence[int], finals: dict[int, StepState]) -> Changes:
-        return Changes(
-            steps={index: finals[index] for index in indexes},
-            events=[result_event(self._checkpointer, index, finals[index]) for index in indexes],
-        )
+    def _changes(self, ended: Mapping[int, StepState]) -> Changes:
+        events = [result_event(self._checkpointer, at, state) for at, state in ended.items()]
+        return Changes(steps=dict(ended), events=events)
 
     def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
         step_id = self._progress.step(index).id
         return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)
+
+
+class _Calls:
+    """Steps whose calls are under way in one group of tasks."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        run: Callable[[int, StepState], Awaitable[StepState]],
+    ) -> None:
+        self._group = group
+        self._run = run
+        self._ended: dict[int, StepState] = {}
+        self._wake = asyncio.Event()
+        self.left = 0
+
+    def start(self, intents: Mapping[int, StepState]) -> None:
+        self.left += len(intents)
+        for index, intent in intents.items():
+            self._group.create_task(self._carry_out(index, intent))
+
+    async def next(self) -> dict[int, StepState]:
+        """Wait until some have ended; return their final states, in the order of their ends."""
+        await self._wake.wait()
+        self._wake.clear()
+        ended, self._ended = self._ended, {}
+        self.left -= len(ended)
+        return ended
+
+    async def _carry_out(self, index: int, intent: StepState) -> None:
+        self._ended[index] = await self._run(index, intent)
+        self._wake.set()

@@ -44,6 +44,10 @@ class Progress:
         """Return the positions that are ready now, in plan order. They stay ready."""
         return self._frontier.ready()
 
+    def start(self, index: int) -> None:
+        """Note that a ready step is being carried out: it is not ready until it is applied."""
+        self._frontier.take(index)
+
     def apply(self, index: int, state: StepState) -> None:
         """Replace the state of a ready step; one that completes makes its dependants ready."""
         self.states[index] = state
@@ -66,4 +70,6 @@ class Progress:
         if state.status is StepStatus.FAILED:
             self.failed += 1
             self._frontier.take(index)
+        else:
+            self._frontier.put_back(index)
         return []

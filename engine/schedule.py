@@ -23,6 +23,11 @@ class Frontier:
         """Note that `node` is not ready any more."""
         self._ready.discard(node)
 
+    def put_back(self, node: int) -> None:
+        """Note that `node`, whose blockers are all done, is ready again."""
+        if self._blockers[node] == 0:
+            self._ready.add(node)
+
     def complete(self, node: int) -> list[int]:
         """Note that `node` is done; return the dependants that became ready by it."""
         self._ready.discard(node)

@@ -1,7 +1,7 @@
 """One segment: from a claimed lease to the end of the execution or a yield."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -26,7 +26,7 @@ from engine.progress import Progress
 from engine.reconciliation import any_lookup_failed, settle_doubts
 from engine.rollback import Rollback
 from engine.saga import compensated, uncompensated
-from engine.settings import WorkflowSettings
+from engine.settings import Scheduling, WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus, check_transition
 from engine.step_runner import StepRunner
 from engine.store import Due, DueAt
@@ -83,6 +83,7 @@ class Segment:
         self._control = control
         self._started_ms = clock.monotonic_ms()
         self._changes = Changes()
+        self._eagerly = self._more if settings.scheduling is Scheduling.EAGER else None
         self._batches = BatchRunner(runner, checkpointer, self.progress, settings.max_concurrency)
 
     def open(self, *, created: bool) -> None:
@@ -118,7 +119,7 @@ class Segment:
         while True:
             action = self.next_action()
             if isinstance(action, RunBatch):
-                await self.run_batch(action.indexes)
+                await self.run_batch(action.indexes, self._eagerly)
             elif isinstance(action, Sleep):
                 await self._sleep(action.until_ms - self._clock.now_ms())
             else:
@@ -131,11 +132,20 @@ class Segment:
             return RollBack(_CAUSES.get(code, "failed"))
         return decide(self.progress, self._moment())
 
-    async def run_batch(self, indexes: Sequence[int]) -> None:
-        """Run these ready steps at once."""
+    async def run_batch(
+        self, indexes: Sequence[int], more: Callable[[], Sequence[int]] | None = None
+    ) -> None:
+        """Run these ready steps at once, and what `more` names as they end."""
         threshold_ms = self._settings.checkpoint_threshold_ms
         until_ms = None if threshold_ms is None else self._started_ms + threshold_ms
-        self._changes = await self._batches.run(indexes, self._changes, until_ms=until_ms)
+        self._changes = await self._batches.run(
+            indexes, self._changes, until_ms=until_ms, more=more
+        )
+
+    def _more(self) -> Sequence[int]:
+        """Return the steps that may begin while others run."""
+        action = self.next_action() if self.progress.ready() else None
+        return action.indexes if isinstance(action, RunBatch) else ()
 
     async def _sleep(self, duration_ms: float) -> None:
         """Wait with the lease kept, and with what has ended made durable before."""

@@ -30,6 +30,17 @@ class Durability(StrEnum):
     REPLICATED = "replicated"
 
 
+class Scheduling(StrEnum):
+    """When a step begins.
+
+    `layered`: all ready steps at once, the next ones when all of them have ended, as the legacy
+    executor did. `eager`: each as soon as its own dependencies have completed.
+    """
+
+    LAYERED = "layered"
+    EAGER = "eager"
+
+
 class WorkflowSettings(BaseModel):
     """How executions are run. The defaults are what the legacy executor's users are used to.
 
@@ -50,6 +61,7 @@ class WorkflowSettings(BaseModel):
         enforce_plan_constraints: refuse a plan that breaks its own `max_steps`, and end a run
             that breaks its `max_execution_time_ms`.
         references: what an unresolvable reference does.
+        scheduling: when a step begins.
         max_concurrency: steps of one batch that run at once; None: all.
     """
 
@@ -72,6 +84,7 @@ class WorkflowSettings(BaseModel):
     enforce_step_timeouts: bool = False
     enforce_plan_constraints: bool = False
     references: References = References.LENIENT
+    scheduling: Scheduling = Scheduling.LAYERED
     max_concurrency: int | None = Field(default=None, gt=0)
 
     @classmethod

@@ -16,6 +16,7 @@ from engine import (
     FailoverPolicy,
     FailoverRule,
     RetryAfter,
+    Scheduling,
     ToolResult,
 )
 from engine.errors import ExecutionNotFoundError
@@ -52,7 +53,14 @@ PLANS = {
     "long": chain(5),
     "rescued": RESCUED,
 }
-SETTINGS = {"long": SERVERLESS}
+PLANS |= {f"eager {name}": plan for name, plan in PLANS.items()}
+EAGER = {"scheduling": Scheduling.EAGER}
+SETTINGS = {
+    name: (SERVERLESS if "long" in name else WORKER).model_copy(
+        update=EAGER if "eager" in name else {}
+    )
+    for name in PLANS
+}
 FAILOVER = FailoverPolicy(
     (
         FailoverRule(AlternativeParameters({"x": 1}), tool="first"),
@@ -60,7 +68,9 @@ FAILOVER = FailoverPolicy(
         FailoverRule(RetryAfter(5), tool="second"),
     )
 )
-OPTIONS: dict[str, dict[str, Any]] = {"rescued": {"failover": FAILOVER}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    name: {"failover": FAILOVER} for name in PLANS if "rescued" in name
+}
 
 
 def new_lab(name: str) -> Lab:
@@ -69,7 +79,7 @@ def new_lab(name: str) -> Lab:
     lab.tools.scripts["slow"] = Script(latency_ms=40)
     lab.tools.scripts["first"] = Script([ToolResult.failed("status 503")])
     lab.tools.define("second", EffectSemantics.KEYED, compensation=lambda *_: undo("unsecond"))
-    if name == "long":
+    if "long" in name:
         lab.tools.scripts["work"] = Script(latency_ms=2_500)
     return lab
 
@@ -103,7 +113,7 @@ async def undisturbed(
 
 def run(name: str, die: dict[str, int] | None) -> tuple[tuple[Any, ...], int, dict[str, int], bool]:
     """Return the final state, the commands of the first process, the effects left, and if it died."""
-    lab, plan, settings = new_lab(name), PLANS[name], SETTINGS.get(name, WORKER)
+    lab, plan, settings = new_lab(name), PLANS[name], SETTINGS[name]
     options = OPTIONS.get(name, {})
 
     async def main() -> tuple[tuple[Any, ...], int, bool]:
