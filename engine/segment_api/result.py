@@ -39,12 +39,14 @@ class DurableExecutionResult(ExecutionResult):
 
     Attributes:
         state: what is durable after the segment.
+        segment_number: the segment that ended before the execution did; None after the end.
         next_step_index: position of the first step that has not completed; None after the end.
         error_code: why the execution failed; None if it has not.
         error_message: the same in words.
     """
 
     state: SkipValidation[ExecutionState]
+    segment_number: int | None = None  # type: ignore[assignment]  # callers test it for None
     next_step_index: int | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -85,7 +87,7 @@ class DurableExecutionResult(ExecutionResult):
             "total_steps": total_steps,
             "execution_time_ms": execution_time_ms,
             "next_step_index": next_step_index,
-            "segment_number": 1 if segment_number is None else segment_number,
+            "segment_number": segment_number,
             "error_code": error_code,
             "error_message": error_message,
         }
@@ -101,6 +103,7 @@ class DurableExecutionResult(ExecutionResult):
     ) -> Self:
         """Return `result` with what is durable after it."""
         known = {name: getattr(result, name) for name in ExecutionResult.model_fields}
+        known["segment_number"] = result.segment_number if result.is_partial else None
         error = result.error
         return cls(
             state=state,
