@@ -139,6 +139,7 @@ def _expected(plants, tmp_path):
     return expected
 
 
+@pytest.mark.slow
 def test_everything_is_found_where_it_is(planted, tmp_path):
     """Recall is whole, every use has an outcome, and no other byte changes."""
     folder, plants, _ = planted
