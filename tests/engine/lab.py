@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fakeredis import FakeAsyncRedis, FakeServer
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chaos.virtual_time import VirtualClock, run_virtual
@@ -130,6 +132,7 @@ class Client(FakeAsyncRedis):
         super().__init__(server=server)
         self.commands = []
         self.fail_at: frozenset[int] = frozenset()
+        self.fault: Exception = RedisConnectionError("connection refused")
         self.lose_reply_at: frozenset[int] = frozenset()
         self.die_before: int | None = None
         self.die_after: int | None = None
@@ -145,10 +148,10 @@ class Client(FakeAsyncRedis):
         if number == self.die_before:
             self.dead = True
             raise Killed
-        if number == self.freeze_at and self.thaw is not None:
+        if number >= (self.freeze_at or 10**9) and self.thaw is not None:
             await self.thaw.wait()
         if number in self.fail_at:
-            raise RedisConnectionError("connection refused")
+            raise self.fault
         try:
             answer = await super().execute_command(*args, **options)
         except Exception:
@@ -166,6 +169,29 @@ class Client(FakeAsyncRedis):
     @property
     def sent_bytes(self) -> int:
         return sum(len(str(part)) for command in self.commands for part in command)
+
+
+class RetryingClient(Client):
+    """Faults below the client library's own retries, each once: nth attempt to send anything."""
+
+    def __init__(self, server: FakeServer, retries: int) -> None:
+        retry = Retry(ExponentialWithJitterBackoff(base=1, cap=10), retries)
+        super().__init__(server)
+        self.connection_pool.connection_kwargs["retry"] = retry  # the fake drops the argument
+        self.attempts = 0
+        self.cut_at = 0
+        self.lose_at = 0
+
+    async def _send_command_parse_response(self, *args: Any, **options: Any) -> Any:
+        self.attempts += 1
+        number = self.attempts
+        if number == self.cut_at:
+            raise RedisConnectionError("connection reset")
+        try:
+            return await super()._send_command_parse_response(*args, **options)
+        finally:
+            if number == self.lose_at:
+                raise RedisConnectionError("connection reset")
 
 
 @dataclass
