@@ -16,6 +16,7 @@ from codemods.mapping import shipped
 from codemods.migration import Change
 from codemods.notebooks import read_notebook
 from codemods.proofs.proof import Claim, Proof
+from codemods.relevant_statements import narrowed
 from codemods.settings import ScanSettings
 from codemods.source import decode_python
 from codemods.syntax import Unparsable, parse
@@ -41,10 +42,10 @@ def _fault(change: Change, settings: ScanSettings) -> str:
     roots = settings.all_roots
     suffix = PurePath(change.shown).suffix
     if suffix in PYTHON:
-        after = _tree(decode_python(change.after))
+        texts = [decode_python(change.before), decode_python(change.after)]
+        before, after = narrowed((_tree(texts[0]), texts[0]), (_tree(texts[1]), texts[1]), roots)
         bridged = bridged_in(after)
-        expected = canonical(_tree(decode_python(change.before)), roots, bridged)
-        actual = canonical(after, roots, bridged)
+        expected, actual = (canonical(tree, roots, bridged) for tree in (before, after))
     elif suffix == ".ipynb":
         bridged = bridged_in(_code(change.after))
         expected, actual = (
