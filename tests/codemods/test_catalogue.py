@@ -31,6 +31,14 @@ REWRITTEN, REPORTED, DOCUMENTED = DATA["Rewritten"], DATA["Reported"], DATA["Doc
 VENDORED = (Path(__file__).parents[2] / "legacy" / f"{LEGACY}.py").read_text("utf-8")
 WORLD = (CONSUMERS / "monorepo/tests/acme_world.py").read_text("utf-8")
 
+# Wrong today. Strict: who mends one takes it off this list.
+PENDING = {
+    "24e": "keywords of patch.multiple are not seen as names that a test replaces",
+    "24f": "a name that a test replaces by a variable is not seen",
+    "24g": "a patch target that is put together is not seen",
+    "17c": "getattr of a name that the bridge has not falls back to its default",
+}
+
 
 class Tripwire(importlib.abc.MetaPathFinder):
     """Fails the import of anything that is called like the legacy module."""
@@ -272,7 +280,13 @@ def _is_local_name(line):
     return LEGACY.encode() not in text
 
 
-@pytest.mark.parametrize("form", FORMS, ids=[form.name for form in FORMS])
+def _parameter(form):
+    reason = PENDING.get(form.name.split()[0])
+    marks = () if reason is None else pytest.mark.xfail(strict=True, reason=reason)
+    return pytest.param(form, id=form.name, marks=marks)
+
+
+@pytest.mark.parametrize("form", [_parameter(form) for form in FORMS])
 def test_form(form, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "project"
     write(form, folder)
