@@ -60,6 +60,13 @@ class UnresolvableReferenceError(EngineError):
     advice = "name a field that the referenced step returns, or use lenient references"
 
 
+class InvalidExecutionIdError(EngineError):
+    """The execution id is empty, too long, or no text that can be stored."""
+
+    code = "INVALID_EXECUTION_ID"
+    advice = "use an id of 1 to 512 characters; any of them will do"
+
+
 class PlanMismatchError(EngineError):
     """The execution id belongs to another plan. Use a new execution id."""
 

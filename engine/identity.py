@@ -4,6 +4,9 @@ import random  # noqa: TID251 - the one place
 import uuid
 from typing import NewType, Protocol
 
+from engine.errors import InvalidExecutionIdError
+from engine.limits import MAX_EXECUTION_ID_CHARS
+
 FencingToken = NewType("FencingToken", int)
 
 
@@ -43,6 +46,22 @@ class SeededIdSource:
     def fraction(self) -> float:
         """Return the next number of the sequence."""
         return self._random.random()
+
+
+def check_execution_id(execution_id: str) -> None:
+    """Refuse what cannot be part of a key; every character is allowed.
+
+    Raises:
+        InvalidExecutionIdError: it is empty, too long, or holds half of a character.
+    """
+    if not 0 < len(execution_id) <= MAX_EXECUTION_ID_CHARS:
+        raise InvalidExecutionIdError(
+            f"an execution id has 1 to {MAX_EXECUTION_ID_CHARS} characters, not {len(execution_id)}"
+        )
+    try:
+        execution_id.encode()
+    except UnicodeEncodeError:
+        raise InvalidExecutionIdError(f"{execution_id!r} has no UTF-8 form") from None
 
 
 def idempotency_key(

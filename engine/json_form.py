@@ -5,20 +5,30 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import from_json, to_json
 
+from engine.limits import MAX_VALUE_BYTES
+
 _DEEPEST_FIELD = 5
 """How many objects a record wraps around a tool's value; the parser's bound counts them too."""
+
+
+class TooLargeError(ValueError):
+    """A value's JSON form exceeds the limit of one value."""
 
 
 def durable_form(value: Any) -> Any:
     """Return a copy of `value` as a resume will read it: tuples are lists, keys are text.
 
     Raises:
+        TooLargeError: its JSON form has more than `engine.limits.MAX_VALUE_BYTES`.
         ValueError: it has no JSON form, or one that is nested too deeply to be read again.
     """
     wrapped = value
     for _ in range(_DEEPEST_FIELD):
         wrapped = [wrapped]
-    found = from_json(to_json(wrapped))
+    text = to_json(wrapped)
+    if len(text) > MAX_VALUE_BYTES:
+        raise TooLargeError(f"{len(text)} bytes of JSON, allowed are {MAX_VALUE_BYTES}")
+    found = from_json(text)
     for _ in range(_DEEPEST_FIELD):
         found = found[0]
     return found

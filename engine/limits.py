@@ -33,6 +33,15 @@ DEFAULT_TIMEOUT_MS = 30_000
 QUEUE_SHARDS = 16
 """Hash slots that executions and their resume queues are spread over."""
 
+MAX_PLAN_BYTES = 8 * 1_024 * 1_024
+"""Size of a plan as JSON: thousands of steps with kilobytes each; it is written and read whole."""
+
+MAX_VALUE_BYTES = 8 * 1_024 * 1_024
+"""Size as JSON of one step's parameters, and of its output; larger things belong into a file store."""
+
+MAX_EXECUTION_ID_CHARS = 512
+"""Length of an execution id: it stands in every key and every event."""
+
 REPLICATION_TIMEOUT_MS = 1_000
 """Replicas that have not answered after this are away: in one data centre they need a few."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from engine.errors import InvalidPlanError
 from engine.json_form import JsonObject
-from engine.limits import DEFAULT_TIMEOUT_MS
+from engine.limits import DEFAULT_TIMEOUT_MS, MAX_PLAN_BYTES
 
 
 class PlanRecord(BaseModel):
@@ -109,16 +109,29 @@ def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:
         InvalidPlanError: with the path of the first fault; nothing else was done.
     """
     if isinstance(document, Plan):
-        return document
+        return _sized(document)
     if not isinstance(document, Mapping):
         raise InvalidPlanError("plan", "a plan is a mapping")
     try:
-        return Plan.model_validate(document)
+        return _sized(Plan.model_validate(document))
     except InvalidPlanError:
         raise
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise InvalidPlanError(_path(fault["loc"]), fault["msg"], fault["type"]) from None
+
+
+def _sized(plan: Plan) -> Plan:
+    """Return `plan` if it can be stored: text throughout, and not too large."""
+    try:
+        size = len(plan.model_dump_json(exclude_defaults=True))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidPlanError("plan", f"it has no JSON form: {reason}") from None
+    if size > MAX_PLAN_BYTES:
+        complaint = f"{size} characters of JSON, allowed are {MAX_PLAN_BYTES}"
+        raise InvalidPlanError("plan", complaint)
+    return plan
 
 
 def _path(location: tuple[int | str, ...]) -> str:

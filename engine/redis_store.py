@@ -20,7 +20,8 @@ from engine.errors import (
     StoreUnavailableError,
 )
 from engine.events import Event
-from engine.identity import FencingToken, IdSource, SystemIdSource
+from engine.identity import FencingToken, IdSource, SystemIdSource, check_execution_id
+from engine.json_form import storable_text
 from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
 from engine.redis_replication import replicate
 from engine.store import Applied, Beginning, Claimed, Lease, Transition
@@ -139,7 +140,7 @@ class RedisStore:
         reply = await self._run(
             redis_scripts.REQUEST_CANCEL,
             execution_id,
-            [execution_id, reason, self._now(), codec.SCHEMA_VERSION],
+            [execution_id, str(storable_text(reason)), self._now(), codec.SCHEMA_VERSION],
         )
         if reply[0] == "VERSION":
             codec.check_version(execution_id, reply[1])
@@ -189,6 +190,7 @@ class RedisStore:
         return "" if self._clock is None else str(self._clock.now_ms())
 
     def _shard(self, execution_id: str) -> int:
+        check_execution_id(execution_id)
         digest = hashlib.blake2b(execution_id.encode(), digest_size=2).digest()
         return int.from_bytes(digest, "big") % QUEUE_SHARDS
 

@@ -19,6 +19,7 @@ from engine.failover import (
 )
 from engine.hooks import HookFailedError, ask
 from engine.invocation import Answer
+from engine.json_form import durable_form
 from engine.lookup import Lookup
 from engine.plan import Step
 from engine.states import StepStatus
@@ -108,6 +109,7 @@ class Rescue:
         prepared = self._calls.prepare(own.tool_name, again.parameters, outputs, known)
         if isinstance(prepared, ErrorInfo):
             return prepared
+        prepared = durable_form(prepared)
         return _changed(own, own.tool_name, prepared).model_copy(update={"recovered": True})
 
     async def _fail_over(
@@ -164,6 +166,7 @@ class Rescue:
         fault = self._calls.fault(tool_name, parameters)
         if fault is not None:
             return fault
+        parameters = durable_form(parameters)
         uses = {**before.uses, chosen: before.uses.get(chosen, 0) + 1}
         return _changed(before, tool_name, parameters).model_copy(update={"uses": uses}), pause_ms
 

@@ -8,7 +8,7 @@ from engine.clock import Clock
 from engine.errors import UnresolvableReferenceError
 from engine.identity import idempotency_key
 from engine.invocation import Answer, invoke
-from engine.json_form import durable_form, storable_text
+from engine.json_form import TooLargeError, durable_form, storable_text
 from engine.limits import DEFAULT_TIMEOUT_MS
 from engine.parameters import apply_aliases, describe_faults
 from engine.plan import Compensation, Step
@@ -61,6 +61,13 @@ class StepCalls:
 
     def fault(self, tool_name: str, parameters: Mapping[str, Any]) -> ErrorInfo | None:
         """Return why a call must not be made, or None."""
+        try:
+            durable_form(parameters)
+        except TooLargeError as error:
+            return ErrorInfo(code="PAYLOAD_TOO_LARGE", message=f"the parameters: {error}")
+        except ValueError as error:
+            message = f"the parameters are no JSON value: {str(error).splitlines()[0]}"
+            return ErrorInfo(code="VALIDATION_FAILED", message=message)
         if self._toolbox.validator is not None:
             try:
                 faults = self._toolbox.validator.validate(tool_name, parameters)
@@ -137,6 +144,9 @@ class StepCalls:
             return self.failed(state, failure).model_copy(update=remains)
         try:
             output = durable_form(result.output)
+        except TooLargeError as error:
+            failure = ErrorInfo(code="PAYLOAD_TOO_LARGE", message=f"the tool's output: {error}")
+            return self.failed(state, failure).model_copy(update=undo)
         except ValueError as error:
             message = f"the tool's output is no JSON value: {str(error).splitlines()[0]}"
             failure = ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message)
