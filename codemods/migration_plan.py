@@ -25,6 +25,7 @@ from codemods.notebook_plan import migrate_notebook
 from codemods.occurrence import Kind, Occurrence, Status
 from codemods.planner import IMPORT_RULE, ModulePlan
 from codemods.prefilter import read
+from codemods.replaced_names import replaced_names
 from codemods.scanner import Progress, scan
 from codemods.settings import ScanSettings
 from codemods.source import Source, decode_python, decode_text
@@ -58,8 +59,19 @@ class _Run(Draft):
                         self.pins[symbol].add(shown)
 
     def plan_modules(self, chosen: Sequence[str]) -> None:
-        """Plan every module, again while modules are found that replace symbols themselves."""
-        pending = list(chosen)
+        """Plan every module, again while symbols are found to be replaced somewhere."""
+        self._plan_until_settled(chosen, list(chosen))
+        names: dict[str, set[str]] = defaultdict(set)
+        for plan in self.plans.values():
+            for local, symbol in plan.gone:
+                names[local].add(symbol)
+        found = replaced_names(sorted(set(self.projects.values())), names)
+        for symbol in found:
+            self.pins[symbol].update(())
+        concerned = [shown for shown in chosen if self._is_concerned(shown, found.keys())]
+        self._plan_until_settled(chosen, concerned)
+
+    def _plan_until_settled(self, chosen: Sequence[str], pending: list[str]) -> None:
         while pending:
             before = set(self.pins)
             for shown in pending:

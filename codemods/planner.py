@@ -45,6 +45,7 @@ class ModulePlan:
         covered: offsets of words that stay, and mean the bridge from now on.
         assigned: symbols that the module sets on the legacy module.
         uses: symbols that the module names, or `EVERYTHING`.
+        gone: local names that the module loses, with the symbols that they stood for.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -54,6 +55,7 @@ class ModulePlan:
     covered: frozenset[int] = frozenset()
     assigned: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
+    gone: tuple[tuple[str, str], ...] = ()
 
 
 class Planner:
@@ -113,7 +115,17 @@ class Planner:
             frozenset(self.bridging.covered),
             assigned,
             frozenset(self.uses),
+            tuple(sorted(set(self._gone()))),
         )
+
+    def _gone(self) -> Iterator[tuple[str, str]]:
+        for item in self.imports:
+            if not item.bridged and not item.keeps:
+                if item.symbol is not None:
+                    yield item.local, item.symbol.name
+                yield from (
+                    (item.local, site.symbol.name) for site, owner in self.sites if owner is item
+                )
 
     def _rules(self) -> set[str]:
         rules = {site.symbol.rule for site, _ in self.sites} | {IMPORT_RULE}
@@ -213,10 +225,20 @@ class Planner:
 
     def _demand_known(self, found: Sequence[tuple[ast.expr, str]]) -> None:
         """Report attributes of the module that the bridge has not either."""
-        for node, name in found:
-            if name and name not in self.view.mapped.symbols.keys() | WHOLE_NAMES:
+        known = self.view.mapped.symbols.keys() | WHOLE_NAMES
+        for node, name in [*found, *self._looked_up(found)]:
+            if name and name not in known:
                 reason = f"{name} is not in the mapping"
                 self.blockers.append(self.view.blocker(BlockedError(node, reason), IMPORT_RULE))
+
+    def _looked_up(self, found: Sequence[tuple[ast.expr, str]]) -> Iterator[tuple[ast.expr, str]]:
+        """Yield names that `getattr` and its kin look up on the module by a constant."""
+        for node, name in found:
+            call = self.view.parents.get(node)
+            if not name and isinstance(call, ast.Call) and _looks_up(call, node):
+                for argument in call.args[1:2]:
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                        yield argument, argument.value
 
     def _module_uses(self, item: ImportEdit, local: str) -> Iterator[tuple[ast.expr, str]]:
         """Yield what names a symbol through the module; "" where the module itself is used."""
@@ -338,6 +360,11 @@ class Planner:
             return
         used = _targets(site.symbol)
         item.targets.update(used & set(self.view.locals))
+
+
+def _looks_up(call: ast.Call, node: ast.expr) -> bool:
+    is_known = isinstance(call.func, ast.Name) and call.func.id in {"getattr", "hasattr"}
+    return is_known and bool(call.args) and call.args[0] is node
 
 
 def _targets(symbol: Symbol) -> set[str]:
