@@ -157,6 +157,13 @@ class ReplicationUnsupportedError(EngineError):
     advice = "use a server with WAIT, not the embedded store or a cluster, or durability local"
 
 
+class SubscriberUnknownError(EngineError):
+    """A relay works for a subscriber that has not subscribed, or was unsubscribed."""
+
+    code = "SUBSCRIBER_UNKNOWN"
+    advice = "subscribe first: events are kept for a subscriber from then on"
+
+
 class StoreUnavailableError(EngineError):
     """The store cannot be reached or answers with an error. Never taken for a step failure."""
 

@@ -42,6 +42,12 @@ MAX_VALUE_BYTES = 8 * 1_024 * 1_024
 MAX_EXECUTION_ID_CHARS = 512
 """Length of an execution id: it stands in every key and every event."""
 
+RELAY_BATCH_ENTRIES = 100
+"""Entries that a relay reads at once from a shard: few enough to be delivered within a lease."""
+
+RELAY_PAUSE_MS = 200
+"""Pause of a relay that found nothing: how late an event may be at best."""
+
 REPLICATION_TIMEOUT_MS = 1_000
 """Replicas that have not answered after this are away: in one data centre they need a few."""
 

@@ -1,19 +1,20 @@
 """The Lua scripts of `RedisStore`: one script per kind of transition, all or nothing.
 
-Each gets KEYS run, plan, steps, outbox, due; all five share one hash tag, so that a cluster runs
-them in one slot. Replies are arrays of strings, the first of which says what came of it. Scripts
+Each gets KEYS run, plan, steps, outbox, due, feed, subscribers; all share one hash tag, so that a
+cluster runs them in one slot. Replies are arrays of strings, the first of which says what came of it. Scripts
 use strings and integers only, and set no globals: embedded stores differ in everything else.
 
 The time is ARGV's where the caller owns the clock, and the server's (`TIME`) where it is empty.
 """
 
-_NOW = """
+CLOCK = """
 local function clock(given)
   if given ~= '' then return tonumber(given) end
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 """
+"""Lua: `clock(given)`, the caller's time (epoch milliseconds), or the server's for ''."""
 
 # ARGV of BEGIN and CLAIM: execution id, owner, lease_ms, now, schema version. What another engine
 # wrote is not touched, its lease included. What has ended grants no lease and takes no write. A
@@ -56,7 +57,7 @@ end
 # Further ARGV: operation id, digest of the plan, plan, then fields (name, value). Remains of an
 # execution without its head are not built upon.
 BEGIN = (
-    _NOW
+    CLOCK
     + _GRANT
     + """
 local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -84,7 +85,7 @@ return everything('CREATED')
 # Further ARGV: the fencing token and version seen, as '3:17' ('' shows them), and an operation id.
 # A claim that is sent twice is granted once.
 CLAIM = (
-    _NOW
+    CLOCK
     + _GRANT
     + """
 local known = redis.call('HMGET', KEYS[1], 'digest', 'schema')
@@ -99,16 +100,17 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 
 # ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
 # expire_s, lease_ms, now, then counted lists: fields set (name, value; the new version and the
-# operation id are among them), fields removed, steps (index, text), undone steps (index, text), steps
-# whose undoing begins (index), the bound of the outbox, events (position, text). Lists are handed on in pieces of 500 pairs, because Lua's stack is bounded; all
-# events of one piece share one entry of the stream. A lease of which less than half is left is
-# prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
+# operation id are among them), fields removed, steps (index, text), undone steps (index, text),
+# steps whose undoing begins (index), the bound of the outbox, events (text). Lists are handed on in
+# pieces of 500 pairs, because Lua's stack is bounded; all events of one piece share one entry of the
+# stream, under their numbers. Where there are subscribers the shard's feed gets them too. A lease of
+# which less than half is left is prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
 # write: a script that fails half way keeps what it wrote.
 #
 # A step whose undoing has begun has a tombstone among the steps ('!' and its index, with the token
 # that set it). A result that comes after it is refused, whoever brings it.
 APPLY = (
-    _NOW
+    CLOCK
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
                          'lease_until_ms', 'ended', 'undoing')
@@ -122,6 +124,7 @@ if not ends_ms then return {'CORRUPT'} end
 redis.call('HLEN', KEYS[3])
 redis.call('XLEN', KEYS[4])
 redis.call('ZCARD', KEYS[5])
+redis.call('XLEN', KEYS[6])
 local at = 10
 if state[7] then
   local first = at + 2 * tonumber(ARGV[at]) + 1
@@ -150,8 +153,19 @@ pieces(1, function(i, j)
 end)
 local bound = ARGV[at]
 at = at + 1
-pieces(2, function(i, j)
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', unpack(ARGV, i, j))
+local number = redis.call('HINCRBY', KEYS[1], 'events', ARGV[at]) - ARGV[at]
+local followed = redis.call('EXISTS', KEYS[7]) == 1
+pieces(1, function(i, j)
+  for from = i, j, 500 do
+    local fields = {}
+    for k = from, math.min(from + 499, j) do
+      number = number + 1
+      fields[#fields + 1] = string.format('%d', number)
+      fields[#fields + 1] = ARGV[k]
+    end
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', unpack(fields))
+    if followed then redis.call('XADD', KEYS[6], '*', unpack(fields)) end
+  end
 end)
 if ARGV[5] == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
 elseif ARGV[5] ~= 'keep' then redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1]) end
@@ -176,7 +190,7 @@ return {'OK', version, cancel}
 # ARGV: execution id, token, lease_ms, now. A renewal that arrives after the lease was given back
 # comes too late: it must not move the time of the resume.
 RENEW = (
-    _NOW
+    CLOCK
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'lease_owner')
 if state[1] ~= ARGV[2] or state[2] == '' then return {'STALE'} end
@@ -189,7 +203,7 @@ return {'OK'}
 
 # ARGV: execution id, reason, now, schema version. An execution that nobody works on becomes due at once.
 REQUEST_CANCEL = (
-    _NOW
+    CLOCK
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'ended', 'lease_owner', 'schema')
 if not state[1] or state[2] then return {'NO'} end

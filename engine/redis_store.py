@@ -23,6 +23,7 @@ from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource, check_execution_id
 from engine.json_form import storable_text
 from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.redis_feed import RedisFeed
 from engine.redis_replication import replicate
 from engine.store import Applied, Beginning, Claimed, Lease, Transition
 from engine.types.execution import ExecutionState
@@ -181,6 +182,11 @@ class RedisStore:
                 f"execution {execution_id}: its events cannot be read: {reason}"
             ) from None
 
+    def feed(self) -> RedisFeed:
+        """Return the feed of these executions' events, for `engine.relay.Relay`."""
+        tags = [f"{{{self._prefix}:{shard:02d}}}" for shard in range(QUEUE_SHARDS)]
+        return RedisFeed(tags, self._evaluate, self._now)
+
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
         if self._close_client:
@@ -201,7 +207,8 @@ class RedisStore:
         shard = self._shard(execution_id)
         tag = f"{{{self._prefix}:{shard:02d}}}"
         kinds = ("run", "plan", "steps", "outbox")
-        return [*(f"{tag}:{kind}:{execution_id}" for kind in kinds), self._due_key(shard)]
+        of_shard = (self._due_key(shard), f"{tag}:feed", f"{tag}:subscribers")
+        return [*(f"{tag}:{kind}:{execution_id}" for kind in kinds), *of_shard]
 
     async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> list[Any]:
         arguments = [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION, seen]
@@ -267,12 +274,18 @@ class RedisStore:
         )
 
     async def _run(self, script: str, execution_id: str, arguments: list[str]) -> list[Any]:
+        return await self._evaluate(
+            f"execution {execution_id}", script, self._keys(execution_id), arguments
+        )
+
+    async def _evaluate(
+        self, what: str, script: str, keys: list[str], arguments: list[str]
+    ) -> list[Any]:
         """Call a script by its digest, loading it where the server does not know it yet."""
         digest = self._digests.get(script)
         if digest is None:
             digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
             self._digests[script] = digest
-        keys = self._keys(execution_id)
 
         async def call() -> Any:
             try:
@@ -281,7 +294,7 @@ class RedisStore:
                 reply = await self._client.eval(script, len(keys), *keys, *arguments)
             return redis_wire.as_text(reply)
 
-        return cast("list[Any]", await self._guard(f"execution {execution_id}", call))
+        return cast("list[Any]", await self._guard(what, call))
 
     async def _guard(self, what: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Return an answer; errors are the store's, or tell of a foreign value."""

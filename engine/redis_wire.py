@@ -62,11 +62,7 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
         *(str(index) for index in transition.undoing),
         str(MAX_OUTBOX_EVENTS),
         str(len(transition.events)),
-        *(
-            part
-            for position, event in enumerate(transition.events)
-            for part in (str(position), event.model_dump_json(exclude_defaults=True))
-        ),
+        *(event.model_dump_json(exclude_defaults=True) for event in transition.events),
     ]
 
 
