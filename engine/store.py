@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from engine.events import Event
+from engine.feed import Feed
 from engine.identity import FencingToken
 from engine.plan import Plan
 from engine.types.execution import ExecutionState, StepState
@@ -153,6 +154,9 @@ class Store(Protocol):
 
     async def events(self, execution_id: str) -> list[Event]:
         """Return the execution's outbox, in order."""
+
+    def feed(self) -> Feed:
+        """Return the feed of all events, for an `engine.relay.Relay`."""
 
     async def aclose(self) -> None:
         """Give connections back."""
