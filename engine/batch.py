@@ -81,12 +81,18 @@ class BatchRunner:
         if not begun:
             return Changes()
         async with asyncio.TaskGroup() as group:
-            calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
-            calls.start(begun)
-            keeper = group.create_task(self._checkpointer.keep_lease())
-            changes = await (self._wait(calls) if more is None else self._follow(calls, more))
-            keeper.cancel()
-        return changes
+            with self._checkpointer.lease_kept(group):
+                if more is None and len(begun) == 1:
+                    return await self._run_alone(*begun.popitem(), until_ms)
+                calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
+                calls.start(begun)
+                return await (self._wait(calls) if more is None else self._follow(calls, more))
+
+    async def _run_alone(self, index: int, intent: StepState, until_ms: float | None) -> Changes:
+        """Carry out the only step of a batch: there is nothing that it could run beside."""
+        final = {index: await self._run_step(index, intent, until_ms)}
+        self._apply([index], final)
+        return self._changes(final)
 
     async def _wait(self, calls: "_Calls") -> Changes:
         """Wait for all calls; what ends before the last is written as it ends."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.clock import Clock
@@ -133,21 +133,34 @@ class Checkpointer:
                 self._lease.execution_id, self._replicas, self._replication_timeout_ms
             )
 
-    async def keep_lease(self) -> None:
-        """Renew the lease until cancelled; run it beside the tools.
+    @contextlib.contextmanager
+    def lease_kept(self, group: asyncio.TaskGroup) -> Iterator[None]:
+        """Renew the lease while the body runs tools; a lease that is lost ends `group`.
 
         Every write prolongs a lease of which less than half is left, so that only calls of more
-        than a third of its term cost a renewal. One that fails is tried again while the lease
-        lasts.
+        than a third of its term cost a renewal; before that there is a timer and no task.
+        """
+        keepers: list[asyncio.Task[None]] = []
+        timer = self._clock.call_later_ms(
+            self._lease_ms / LEASE_RENEWALS_PER_TERM,
+            lambda: keepers.append(group.create_task(self._keep_lease())),
+        )
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for keeper in keepers:
+                keeper.cancel()
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease until cancelled. A renewal that fails is tried again while it lasts.
 
         Raises:
             engine.errors.LeaseLostError: another process took over.
             engine.errors.StoreUnavailableError: the store was away until the lease ran out.
         """
         term_ms = self._lease_ms / LEASE_RENEWALS_PER_TERM
-        pause_ms = term_ms
         while True:
-            await self._clock.sleep_ms(pause_ms)
             asked_ms = self._clock.monotonic_ms()
             try:
                 await self._store.renew(self._lease, self._lease_ms)
@@ -161,6 +174,7 @@ class Checkpointer:
             else:
                 self._held_until_ms = asked_ms + self._lease_ms
                 pause_ms = term_ms
+            await self._clock.sleep_ms(pause_ms)
 
     def event(
         self,
@@ -171,7 +185,7 @@ class Checkpointer:
         detail: Mapping[str, Any] | None = None,
     ) -> Event:
         """Return an event of this execution, now."""
-        return Event(
+        return Event.model_construct(  # every field is ours and of its type
             name=name,
             execution_id=self._lease.execution_id,
             at_ms=self._clock.now_ms(),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import CheckpointCorruptError, InvalidPlanError, UnknownVersionError
+from engine.events import Event
 from engine.plan import Plan
 from engine.states import ExecutionStatus
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
@@ -17,6 +18,11 @@ SCHEMA_VERSION = "1"
 def encode_step(state: StepState) -> str:
     """Return the stored form of a step: what differs from a pending one."""
     return state.model_dump_json(exclude_defaults=True)
+
+
+def encode_event(event: Event) -> str:
+    """Return the stored form of an event."""
+    return event.model_dump_json(exclude_defaults=True)
 
 
 def encode_plan(plan: Plan) -> str:

@@ -99,13 +99,12 @@ async def _look_up(
     if not asked:
         return {}
     async with asyncio.TaskGroup() as group:
-        keeper = group.create_task(checkpointer.keep_lease())
-        tasks = {
-            index: group.create_task(
-                lookup.settle(progress.step(index), state, attempts=attempts, pause_ms=pause_ms)
-            )
-            for index, state in asked.items()
-        }
-        await asyncio.wait(tasks.values())
-        keeper.cancel()
+        with checkpointer.lease_kept(group):
+            tasks = {
+                index: group.create_task(
+                    lookup.settle(progress.step(index), state, attempts=attempts, pause_ms=pause_ms)
+                )
+                for index, state in asked.items()
+            }
+            await asyncio.wait(tasks.values())
     return {index: task.result() for index, task in tasks.items()}

@@ -98,13 +98,14 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 """
 )
 
-# ARGV: execution id, operation id, token, version, due ('keep', 'remove' or a time), release,
-# expire_s, lease_ms, now, then counted lists: fields set (name, value; the new version and the
-# operation id are among them), fields removed, steps (index, text), undone steps (index, text),
-# steps whose undoing begins (index), the bound of the outbox, events (text). Lists are handed on in
-# pieces of 500 pairs, because Lua's stack is bounded; all events of one piece share one entry of the
-# stream, under their numbers. Where there are subscribers the shard's feed gets them too. A lease of
-# which less than half is left is prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
+# ARGV: execution id, operation id, facts, then the lists that the facts count: fields set (name,
+# value), fields removed, steps (index, text), undone steps (index, text), steps whose undoing
+# begins (index), events (text). Facts are one text, parted by spaces: token, version, due ('keep',
+# 'remove' or a time), release, expire_s, lease_ms, now, five counts, the bound of the outbox, the
+# count of events; expire_s and now may be empty. Lists are handed on in pieces of 500 pairs, because
+# Lua's stack is bounded; all events of one piece share one entry of the stream, under their numbers.
+# Where there are subscribers the shard's feed gets them too. A lease of which less than half is left
+# is prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
 # write: a script that fails half way keeps what it wrote.
 #
 # A step whose undoing has begun has a tombstone among the steps ('!' and its index, with the token
@@ -112,30 +113,30 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 APPLY = (
     CLOCK
     + """
+local token, expected, due, release, expire_s, lease, given, set, removed, steps, undone, undoing,
+      bound, events = string.match(ARGV[3], '^' .. string.rep('(%S*) ', 13) .. '(%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
                          'lease_until_ms', 'ended', 'undoing')
 local cancel = state[4] or ''
 if not state[1] then return {'MISSING'} end
-if state[1] ~= ARGV[3] then return {'STALE', state[1]} end
+if state[1] ~= token then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
-if state[2] ~= ARGV[4] or state[6] then return {'STALE', state[1]} end
+if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
 redis.call('HLEN', KEYS[3])
 redis.call('XLEN', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 redis.call('XLEN', KEYS[6])
-local at = 10
+local at = 4
 if state[7] then
-  local first = at + 2 * tonumber(ARGV[at]) + 1
-  first = first + tonumber(ARGV[first]) + 1
-  for i = first + 1, first + 2 * tonumber(ARGV[first]), 2 do
+  local first = at + 2 * set + removed
+  for i = first, first + 2 * steps - 1, 2 do
     if redis.call('HEXISTS', KEYS[3], '!' .. ARGV[i]) == 1 then return {'UNDONE', ARGV[i]} end
   end
 end
-local function pieces(width, call)
-  local last = at + width * tonumber(ARGV[at])
-  at = at + 1
+local function pieces(count, width, call)
+  local last = at + width * count - 1
   while at <= last do
     local to = math.min(at + 999, last)
     call(at, to)
@@ -143,19 +144,18 @@ local function pieces(width, call)
   end
 end
 local version = string.format('%d', tonumber(state[2]) + 1)
-pieces(2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
-pieces(1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
-pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
-pieces(2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
-pieces(1, function(i, j)
+redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
+pieces(set, 2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
+pieces(removed, 1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
+pieces(steps, 2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+pieces(undone, 2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+pieces(undoing, 1, function(i, j)
   redis.call('HSET', KEYS[1], 'undoing', '1')
-  for k = i, j do redis.call('HSET', KEYS[3], '!' .. ARGV[k], ARGV[3]) end
+  for k = i, j do redis.call('HSET', KEYS[3], '!' .. ARGV[k], token) end
 end)
-local bound = ARGV[at]
-at = at + 1
-local number = redis.call('HINCRBY', KEYS[1], 'events', ARGV[at]) - ARGV[at]
+local number = redis.call('HINCRBY', KEYS[1], 'events', events) - events
 local followed = redis.call('EXISTS', KEYS[7]) == 1
-pieces(1, function(i, j)
+pieces(events, 1, function(i, j)
   for from = i, j, 500 do
     local fields = {}
     for k = from, math.min(from + 499, j) do
@@ -167,21 +167,21 @@ pieces(1, function(i, j)
     if followed then redis.call('XADD', KEYS[6], '*', unpack(fields)) end
   end
 end)
-if ARGV[5] == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
-elseif ARGV[5] ~= 'keep' then redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1]) end
-if ARGV[6] == '1' then
+if due == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
+elseif due ~= 'keep' then redis.call('ZADD', KEYS[5], due, ARGV[1]) end
+if release == '1' then
   redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0')
 else
-  local now, lease_ms = clock(ARGV[9]), tonumber(ARGV[8])
+  local now, lease_ms = clock(given), tonumber(lease)
   if ends_ms - now < lease_ms / 2 then
     local until_ms = string.format('%d', now + lease_ms)
     redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
     redis.call('ZADD', KEYS[5], until_ms, ARGV[1])
   end
 end
-if ARGV[7] ~= '' then
+if expire_s ~= '' then
   redis.call('HSET', KEYS[1], 'ended', '1')
-  for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[7]) end
+  for i = 1, 4 do redis.call('EXPIRE', KEYS[i], expire_s) end
 end
 return {'OK', version, cancel}
 """

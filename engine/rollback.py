@@ -80,10 +80,9 @@ class Rollback:
 
     async def _call(self, wave: Sequence[int]) -> dict[int, StepState]:
         async with asyncio.TaskGroup() as group:
-            keeper = group.create_task(self._checkpointer.keep_lease())
-            tasks = {index: group.create_task(self._undo(index)) for index in wave}
-            await asyncio.wait(tasks.values())
-            keeper.cancel()
+            with self._checkpointer.lease_kept(group):
+                tasks = {index: group.create_task(self._undo(index)) for index in wave}
+                await asyncio.wait(tasks.values())
         return {index: task.result() for index, task in tasks.items()}
 
     def _settle(self, states: Mapping[int, StepState], changes: Changes) -> Changes:

@@ -155,9 +155,8 @@ class Segment:
                 steps=changes.steps, events=changes.events, head=changes.head
             )
         async with asyncio.TaskGroup() as group:
-            keeper = group.create_task(self._checkpointer.keep_lease())
-            await self._clock.sleep_ms(duration_ms)
-            keeper.cancel()
+            with self._checkpointer.lease_kept(group):
+                await self._clock.sleep_ms(duration_ms)
 
     async def end(self, action: Complete | RollBack | Yield | AwaitPerson) -> ExecutionResult:
         """End the segment as `action` says."""
