@@ -75,6 +75,15 @@ class FacadeFilter:
         reached = any(self._reaches(*parts, attributes) for parts in _statements(data))
         return Admission.ADMITTED if reached else Admission.REFUSED
 
+    def is_cold(self, data: bytes) -> bool:
+        """Say whether no name stands in a file of any type, and no star import."""
+        if b"*" in data and b"import *" in data:
+            return False
+        return not any(
+            probe in data and any(name in data for name, _ in patterns)
+            for probe, patterns in self._probes
+        )
+
     def admits_text(self, data: bytes) -> bool:
         """Say the same of a notebook or a configuration file: both words anywhere."""
         return any(

@@ -37,6 +37,7 @@ class Draft:
         report: what the scan found.
         units: the occurrences that are accounted for, by file.
         taken: modules that others take legacy names from.
+        projects: the folders that were scanned as projects.
         pins: symbols that tests replace by name, with the files that do.
         plans: what is to be done to each module's imports and names.
         texts: what is to be done to the rest of each file.
@@ -50,6 +51,7 @@ class Draft:
     report: ScanReport
     units: Mapping[str, list[Occurrence]]
     taken: frozenset[str] = frozenset()
+    projects: tuple[str, ...] = ()
     pins: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     plans: dict[str, ModulePlan] = field(default_factory=dict)
     texts: dict[str, TextPlan] = field(default_factory=dict)
@@ -59,7 +61,6 @@ class Draft:
     sources: dict[str, Source] = field(default_factory=dict)
     resolved: dict[str, bool] = field(default_factory=dict)
     roots: dict[str, ImportRoots] = field(default_factory=dict)
-    projects: dict[str, str] = field(default_factory=dict)
 
     def is_resolved(self, shown: str) -> bool:
         """Say whether a module hands on nothing legacy any more after the run."""
@@ -122,7 +123,8 @@ class Draft:
             groups.join([shown, *sources])
         for symbol, places in self.pins.items():
             users = [shown for shown, plan in self.plans.items() if uses(plan, symbol)]
-            groups.join([*places, *users])
+            if places:
+                groups.join([*places, *users])
         ordered = sorted(self.changes)
         numbers = groups.numbers(ordered)
         for shown in ordered:

@@ -65,7 +65,7 @@ class _Run(Draft):
         for plan in self.plans.values():
             for local, symbol in plan.gone:
                 names[local].add(symbol)
-        found = replaced_names(sorted(set(self.projects.values())), names)
+        found = replaced_names(self.projects, names)
         for symbol in found:
             self.pins[symbol].update(())
         concerned = [shown for shown in chosen if self._is_concerned(shown, found.keys())]
@@ -302,10 +302,10 @@ class _Run(Draft):
             return "a symbolic link: migrate the file it leads to"
         if not os.stat(path).st_mode & _WRITABLE:  # noqa: PTH116 - the same
             return "the file is read-only"
-        folder = os.path.dirname(path)  # noqa: PTH120 - the same
-        project = self.projects.get(folder)
-        if project is None:
-            project = self.projects[folder] = str(project_root(Path(path)))
+        within = [item for item in self.projects if path.startswith(f"{item}/")]
+        project = max(within, key=len, default=os.path.dirname(path))  # noqa: PTH120 - the same
+        while Path(project, "__init__.py").exists():  # a package is no place to import from
+            project = os.path.dirname(project)  # noqa: PTH120 - the same
         roots = self.roots.setdefault(project, ImportRoots(project, self.settings.source_roots))
         name = shipped().engine
         found = roots.locate((name,), 0, path).file(1)
@@ -369,7 +369,8 @@ def plan_migration(
     for path in given:
         if not path.exists():
             raise MissingPathError("no such file or folder", place=str(path))
-    every = [*dict.fromkeys(project_root(path) for path in given), *given]
+    projects = tuple(dict.fromkeys(project_root(path) for path in given))
+    every = [*projects, *given]
     report = scan(every, settings, today=today, progress=progress, jobs=jobs)
     units: dict[str, list[Occurrence]] = defaultdict(list)
     for item in report.occurrences:
@@ -382,7 +383,7 @@ def plan_migration(
         if item.reason.startswith(HANDED_ON)
     )
     with paused():
-        run = _Run(settings, options, report, units, taken)
+        run = _Run(settings, options, report, units, taken, tuple(map(str, projects)))
         chosen = [
             shown
             for shown in sorted(units)

@@ -24,12 +24,14 @@ from codemods.occurrence import Occurrence
 from codemods.prefilter import Absence, contains_any, read
 from codemods.report import ScanReport
 from codemods.resolution import Facade, Resolver, facade_of, stem_of
-from codemods.settings import ScanSettings
+from codemods.settings import LEGACY_EXPORTS, ScanSettings
 from codemods.suppression import apply_allow
 
 # Below this many candidates, starting processes costs more than it saves.
 POOL_THRESHOLD = 300
 _POOL_CHUNK = 16
+# So many hits are examined at once: their modules hand on nearly all the names that any will.
+_EARLY = 64
 
 # One report of progress for so many files: more often costs more than the files.
 _PROGRESS_STEP = 512
@@ -64,8 +66,8 @@ class _Scan:
     modules: dict[str, Facts | None] = field(default_factory=dict)
     resolvers: dict[str, Resolver] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
-    cold: set[str] = field(default_factory=set)
-    cold_names: frozenset[bytes] = frozenset()
+    cold: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    likely: FacadeFilter | None = None
     used_excludes: set[str] = field(default_factory=set)
     files_examined: int = 0
 
@@ -130,6 +132,9 @@ class _Scan:
                     self.files_examined += 1
                     if contains_any(data, needles):
                         hits += self._candidate(tree, full, language, data)
+                        self._examine_early(hits)
+                    elif self.likely is not None and self.likely.is_cold(data):
+                        self.cold[full] = self.likely.every
                 elif isinstance(data, Absence):
                     self.skipped[data.value] += 1
                 else:
@@ -137,6 +142,27 @@ class _Scan:
         if self.progress is not None:
             self.progress(total, total)
         return hits
+
+    def _examine_early(self, hits: list[Candidate]) -> None:
+        """Examine a hit at once while there are few, for the names that it may hand on.
+
+        A file that is read after it and has none of them need not be read again for them.
+        """
+        if not hits or len(self.examined) >= _EARLY:
+            return
+        candidate = hits.pop()
+        self.examine_all([candidate])
+        facts = self.examined[candidate.path].facts
+        known = frozenset() if self.likely is None else self.likely.every
+        # A star import may hand on all of them.
+        names = {name.encode() for name in LEGACY_EXPORTS} | {
+            name.encode()
+            for name, origins in (facts.exports.items() if facts is not None else ())
+            if any(needle in origin.parts for origin in origins for needle in self.needles)
+            and not any(needle in name for needle in self.needles)
+        }
+        if not names <= known:
+            self.likely = FacadeFilter({b"": known | names}, frozenset())
 
     def _candidate(
         self, tree: _Tree, full: str, language: Language, data: bytes
@@ -151,13 +177,17 @@ class _Scan:
     def importers(self, facades: FacadeFilter) -> list[Candidate]:
         """Read the files again that may reach one of some new facades."""
         found: list[Candidate] = []
-        if not facades.every <= self.cold_names:
-            # The files that were cold for other names may hold these.
-            self.cold_names, self.cold = facades.every, set()
+        known: dict[frozenset[bytes], bool] = {}
         for tree in self.trees:
             for full, language in tree.files:
-                if full in self.examined or full in self.cold or language is Language.DOCUMENT:
+                if full in self.examined or language is Language.DOCUMENT:
                     continue
+                tested = self.cold.get(full)
+                if tested is not None:
+                    if tested not in known:
+                        known[tested] = facades.every <= tested
+                    if known[tested]:
+                        continue
                 data = read(full, tree.project)
                 if isinstance(data, bytes) and self._admits(facades, full, language, data):
                     found += self._candidate(tree, full, language, data)
@@ -168,7 +198,7 @@ class _Scan:
             return facades.admits_text(data)
         admission = facades.admit(data)
         if admission is Admission.COLD:
-            self.cold.add(full)
+            self.cold[full] = self.cold.get(full, frozenset()) | facades.every
         return admission is Admission.ADMITTED
 
     # Examination

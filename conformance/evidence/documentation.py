@@ -138,7 +138,9 @@ def _options(repository: Repository) -> tuple[str, ...]:
     return tuple(
         name
         for name, member in options.members.items()
-        if member.is_attribute and not name.startswith(("_", "model_"))
+        if member.is_attribute
+        and "property" not in member.labels
+        and not name.startswith(("_", "model_"))
     )
 
 

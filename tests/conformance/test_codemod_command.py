@@ -461,7 +461,7 @@ def test_todo_comments_come_and_go_with_their_cause(project, capsys) -> None:
     folder = project(a=TOOLS, b=UNKNOWN)
     assert run(["codemod", str(folder), "--write", "--todo"]) == 1
     written = (folder / "b.py").read_text()
-    assert written.startswith("# TO" "DO(planproof ") and written.endswith(UNKNOWN)
+    assert written.removeprefix("# TO").startswith("DO(planproof ") and written.endswith(UNKNOWN)
     after = snapshot(folder)
     assert run(["codemod", str(folder), "--write", "--todo"]) == 1
     assert snapshot(folder) == after
