@@ -187,6 +187,34 @@ class RedisStore:
         tags = [f"{{{self._prefix}:{shard:02d}}}" for shard in range(QUEUE_SHARDS)]
         return RedisFeed(tags, self._evaluate, self._now)
 
+    async def run_script(
+        self,
+        execution_id: str,
+        script: str,
+        arguments: Sequence[str],
+        *,
+        kinds: Sequence[str] = (),
+        foreign: Sequence[str] = (),
+    ) -> list[Any]:
+        """Run a script of another module, such as those of the cutover, on an execution's keys.
+
+        KEYS are those of this store's own scripts, then one of the execution's shard for each of
+        `kinds`, then `foreign` ones as they are. ARGV begins with the execution id and the time
+        ('' for the server's).
+
+        Raises:
+            StoreUnavailableError: the store failed.
+            CheckpointCorruptError: a key holds what it should not.
+        """
+        tag = f"{{{self._prefix}:{self._shard(execution_id):02d}}}"
+        own = [f"{tag}:{kind}:{execution_id}" for kind in kinds]
+        return await self._evaluate(
+            f"execution {execution_id}",
+            script,
+            [*self._keys(execution_id), *own, *foreign],
+            [execution_id, self._now(), *arguments],
+        )
+
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
         if self._close_client:
