@@ -6,13 +6,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import CheckpointCorruptError, InvalidPlanError, UnknownVersionError
+from engine.errors import (
+    CheckpointCorruptError,
+    HandedBackError,
+    InvalidPlanError,
+    UnknownVersionError,
+)
 from engine.events import Event
 from engine.plan import Plan
 from engine.states import ExecutionStatus
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
 
 SCHEMA_VERSION = "1"
+HANDED_BACK = "1/handed-back"
+"""What stands for the version of an execution that this engine must not touch any more."""
 
 
 def encode_step(state: StepState) -> str:
@@ -50,7 +57,10 @@ def check_version(execution_id: str, found: str | None) -> None:
 
     Raises:
         UnknownVersionError: it is not the one this engine writes.
+        HandedBackError: it is the legacy executor's again.
     """
+    if found == HANDED_BACK:
+        raise HandedBackError(f"execution {execution_id} was handed back to the legacy executor")
     if found != SCHEMA_VERSION:
         raise UnknownVersionError(
             f"execution {execution_id} has schema version {found!r}; this engine knows "

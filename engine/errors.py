@@ -184,3 +184,37 @@ class UnknownVersionError(EngineError):
 
     code = "VERSION_UNKNOWN"
     advice = "upgrade the engine before it touches this execution"
+
+
+class HandedBackError(UnknownVersionError):
+    """The execution was handed back to the legacy executor. This engine leaves it alone."""
+
+    code = "HANDED_BACK"
+    advice = "resume it with the legacy executor, or adopt it again"
+
+
+class AdoptionRefusedError(EngineError):
+    """What the legacy executor left cannot be taken over. Nothing was changed."""
+
+    code = "ADOPTION_REFUSED"
+    advice = "do what the message says, or finish the execution by hand"
+
+
+class LegacyActiveError(EngineError):
+    """The legacy executor has written too lately to be known dead. Nothing was changed."""
+
+    code = "LEGACY_ACTIVE"
+    retriable = True
+    advice = "adopt it after the time named; make sure that no legacy worker still runs it"
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        """Say after how many milliseconds an executor that keeps to its limits is certainly gone."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class HandBackRefusedError(EngineError):
+    """The legacy executor could not go on from where the execution stands. Nothing was changed."""
+
+    code = "HAND_BACK_REFUSED"
+    advice = "resume the execution here until the reason is gone, or let it end here"

@@ -62,3 +62,9 @@ LOOKUP_RETRY_MS = 60_000
 
 MAX_OUTBOX_EVENTS = 10_000
 """Approximate bound on the events kept per execution: two a step at 5,000 steps."""
+
+LEGACY_QUIET_MS = 20_000
+"""A legacy worker that has not written for this long is dead: its segments end after 15.5 s."""
+
+ROUTE_TTL_S = 30 * 24 * 3_600
+"""How long it is known which executor an execution belongs to: longer than either keeps one."""
