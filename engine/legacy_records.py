@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from engine.errors import AdoptionRefusedError, CheckpointCorruptError
+from engine.errors import AdoptionRefusedError, CheckpointCorruptError, EngineError
 from engine.plan import Plan
 from engine.segment_api.records import ExecutionState, epoch_ms, iso_time
 from engine.states import ExecutionStatus, StepStatus
@@ -135,10 +135,11 @@ def read_records(
             scheduled_ms=int(float(scheduled)) if scheduled else None,
         )
         _check(found)
-    except CheckpointCorruptError:
+    except (CheckpointCorruptError, AdoptionRefusedError):
         raise
     # Whatever foreign JSON can hold raises one of these where a field is read.
     except (
+        EngineError,
         ValueError,
         TypeError,
         KeyError,
