@@ -1,7 +1,8 @@
 """Executions in Redis. The only module that imports the Redis client."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource, check_execution_id
 from engine.json_form import storable_text
 from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.redis_due_queue import RedisDueQueue
 from engine.redis_feed import RedisFeed
 from engine.redis_replication import replicate
 from engine.store import Applied, Beginning, Claimed, Lease, Transition
@@ -184,8 +186,13 @@ class RedisStore:
 
     def feed(self) -> RedisFeed:
         """Return the feed of these executions' events, for `engine.relay.Relay`."""
-        tags = [f"{{{self._prefix}:{shard:02d}}}" for shard in range(QUEUE_SHARDS)]
-        return RedisFeed(tags, self._evaluate, self._now)
+        return RedisFeed(self._tags(), self._evaluate, self._now)
+
+    def due_queue(self) -> RedisDueQueue:
+        """Return the queue of these executions, for `engine.worker.ResumeWorker`."""
+        return RedisDueQueue(
+            self._tags(), self._evaluate, self.run_script, self._scan_keys, self._now
+        )
 
     async def run_script(
         self,
@@ -227,6 +234,18 @@ class RedisStore:
         check_execution_id(execution_id)
         digest = hashlib.blake2b(execution_id.encode(), digest_size=2).digest()
         return int.from_bytes(digest, "big") % QUEUE_SHARDS
+
+    def _tags(self) -> list[str]:
+        return [f"{{{self._prefix}:{shard:02d}}}" for shard in range(QUEUE_SHARDS)]
+
+    async def _scan_keys(self, kind: str) -> AsyncIterator[Any]:
+        """Yield all keys of one kind, such as `run`, of any execution, wherever in a cluster."""
+        prefix = re.sub(r"([\[\]*?^\\])", r"\\\1", self._prefix)
+        try:
+            async for key in self._client.scan_iter(f"{{{prefix}:??}}:{kind}:*", count=1_000):
+                yield key
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"the store failed: {error}") from error
 
     def _due_key(self, shard: int) -> str:
         return f"{{{self._prefix}:{shard:02d}}}:due"

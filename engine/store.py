@@ -8,6 +8,7 @@ from engine.events import Event
 from engine.feed import Feed
 from engine.identity import FencingToken
 from engine.plan import Plan
+from engine.resume_queue import DueQueue
 from engine.types.execution import ExecutionState, StepState
 
 
@@ -157,6 +158,9 @@ class Store(Protocol):
 
     def feed(self) -> Feed:
         """Return the feed of all events, for an `engine.relay.Relay`."""
+
+    def due_queue(self) -> DueQueue:
+        """Return the queue of what is due, for workers that take turns."""
 
     async def aclose(self) -> None:
         """Give connections back."""
