@@ -98,7 +98,7 @@ class _Adapted:
                 listed = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
                 return ToolResult.failed(f"Invalid parameters: {listed}")
         answer = await self._call(call)
-        return answer if isinstance(answer, ToolResult) else _result(answer)
+        return answer if isinstance(answer, ToolResult) else as_result(answer)
 
     async def _call(self, call: ToolCall) -> Any:
         """Call with a signal. What a tool answers after the abort is heard all the same."""
@@ -170,7 +170,8 @@ async def _abort(work: "asyncio.Future[Any]", controller: AbortController) -> No
         work.cancel()
 
 
-def _result(answer: Any) -> ToolResult:
+def as_result(answer: Any) -> ToolResult:
+    """Return a positional tool's answer as this engine's."""
     if not answer.success:
         return ToolResult.failed(answer.error or "")
     undo = answer.compensation
