@@ -31,6 +31,8 @@ SHARED_UTILITIES = (
     "find_ready_steps",
     "execute_step_with_checkpointing",
 )
+LEGACY_FILE = "legacy/durable_execution.py"
+ROUTER = "engine.router"
 UTILITIES_FILE = "engine/utils/execution_utils.py"
 INTERFACE_FILE = "engine/types/execution.py"
 INTERFACE_NAMES = ("WorkflowExecutor", "ExecutionResult", "SingleStepResult")
@@ -123,13 +125,36 @@ def _share(found: list[str], wanted: tuple[str, ...], what: str, place: tuple[st
 
 
 def _deprecated(evidence: ChecklistEvidence) -> Answer:
+    """Every name that the frozen module exports is marked, and the marked ones are routed."""
     marked: dict[str, str] = {}
+    routed: set[str] = set()
     for path, tree in _modules(evidence, "legacy/"):
+        if any(isinstance(n, ast.ImportFrom) and n.module == ROUTER for n in tree.body):
+            routed.add(path)
         for node in tree.body:
             if isinstance(node, _DEFINITIONS) and "deprecated" in _decorators(node):
                 marked[node.name] = path
-    places = tuple(sorted({marked[name] for name in LEGACY_NAMES if name in marked}))
-    return _share(list(marked), LEGACY_NAMES, "legacy names deprecated", places)
+    exported = _exported(evidence.sources.get(LEGACY_FILE, ""))
+    # A constant cannot be marked; the rest of what is exported is a class or a function.
+    names = tuple(dict.fromkeys((*LEGACY_NAMES, *(n for n in exported if not n.isupper()))))
+    places = tuple(sorted({marked[name] for name in names if name in marked}))
+    found = _share(list(marked), names, "legacy names deprecated", places)
+    if found.verdict is Verdict.MET and marked[LEGACY_NAMES[0]] not in routed:
+        return Answer(
+            Verdict.MISSED, found.figure, found.evidence, f"planned: calls through {ROUTER}"
+        )
+    return found
+
+
+def _exported(text: str) -> list[str]:
+    """Return the names in a module's `__all__`."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
+            named = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if named == ["__all__"]:
+                values = [each for each in node.value.elts if isinstance(each, ast.Constant)]
+                return [str(each.value) for each in values]
+    return []
 
 
 def _shared_utilities(evidence: ChecklistEvidence) -> Answer:
@@ -183,16 +208,21 @@ def _documentation(evidence: ChecklistEvidence) -> Answer:
 
 
 def _feature_flag(evidence: ChecklistEvidence) -> Answer:
-    for path, tree in _modules(evidence, "engine/"):
-        router = next(
-            (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Router"), None
-        )
-        if router is not None:
-            modes = ("legacy", "unified", "shadow")
-            text = evidence.sources[path]
-            found = [mode for mode in modes if f'"{mode}"' in text]
-            return _share(found, modes, "modes", (f"{path}:{router.lineno}",))
-    return Answer(Verdict.MISSED, "no router", (), "planned: a Router in the engine")
+    """There is a router, and it and its flags know all three modes."""
+    place, known = "", set[str]()
+    for path, tree in _modules(evidence, "engine/router"):
+        known |= {
+            str(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and node.name == "Router":
+                place = f"{path}:{node.lineno}"
+    if not place:
+        return Answer(Verdict.MISSED, "no router", (), "planned: a Router in the engine")
+    modes = ("legacy", "unified", "shadow")
+    return _share([mode for mode in modes if mode in known], modes, "modes", (place,))
 
 
 def _chaos_tests(evidence: ChecklistEvidence) -> Answer:
@@ -273,7 +303,7 @@ def _decorators(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> 
 
 
 ROWS: tuple[Row, ...] = (
-    Row("deprecate-legacy", "Deprecate the legacy executor", "6 of 6 names", _deprecated),
+    Row("deprecate-legacy", "Deprecate the legacy executor", "all names, routed", _deprecated),
     Row("shared-utilities", "Extract the shared utilities", "3 of 3 functions", _shared_utilities),
     Row("one-interface", "One executor interface", "all types and methods", _one_interface),
     Row("one-engine-tests", "Tests on one engine", "0 uses", _one_engine_tests),

@@ -170,6 +170,7 @@ class RealtimeService(frozen.RealtimeService, metaclass=_EitherMeta):
 class ToolExecutor(frozen.ToolExecutor, Protocol):
     """Carries out tool calls. Whoever subclasses it is warned."""
 
+    @override
     def __init_subclass__(cls, *arguments: Any, **keywords: Any) -> None:
         """Warn at the class statement, wherever the interpreter makes the class."""
         frame, level = inspect.currentframe(), 1
