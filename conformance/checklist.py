@@ -31,7 +31,6 @@ SHARED_UTILITIES = (
     "find_ready_steps",
     "execute_step_with_checkpointing",
 )
-LEGACY_FILE = "legacy/durable_execution.py"
 ROUTER = "engine.router"
 UTILITIES_FILE = "engine/utils/execution_utils.py"
 INTERFACE_FILE = "engine/types/execution.py"
@@ -125,7 +124,7 @@ def _share(found: list[str], wanted: tuple[str, ...], what: str, place: tuple[st
 
 
 def _deprecated(evidence: ChecklistEvidence) -> Answer:
-    """Every name that the frozen module exports is marked, and the marked ones are routed."""
+    """Every name that the package exports is marked, and the marked ones are routed."""
     marked: dict[str, str] = {}
     routed: set[str] = set()
     for path, tree in _modules(evidence, "legacy/"):
@@ -134,7 +133,7 @@ def _deprecated(evidence: ChecklistEvidence) -> Answer:
         for node in tree.body:
             if isinstance(node, _DEFINITIONS) and "deprecated" in _decorators(node):
                 marked[node.name] = path
-    exported = _exported(evidence.sources.get(LEGACY_FILE, ""))
+    exported = [name for _, tree in _modules(evidence, "legacy/") for name in _exported(tree)]
     # A constant cannot be marked; the rest of what is exported is a class or a function.
     names = tuple(dict.fromkeys((*LEGACY_NAMES, *(n for n in exported if not n.isupper()))))
     places = tuple(sorted({marked[name] for name in names if name in marked}))
@@ -146,9 +145,9 @@ def _deprecated(evidence: ChecklistEvidence) -> Answer:
     return found
 
 
-def _exported(text: str) -> list[str]:
+def _exported(tree: ast.Module) -> list[str]:
     """Return the names in a module's `__all__`."""
-    for node in ast.parse(text).body:
+    for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
             named = [target.id for target in node.targets if isinstance(target, ast.Name)]
             if named == ["__all__"]:

@@ -138,47 +138,76 @@ async def adopt(
         engine.errors.StoreUnavailableError: the store failed; call again.
     """
     source = ids or SystemIdSource()
-    if store is None:
-        from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
-
-        if redis is None:
-            raise ValueError("adopt needs a store or a redis client")
-        store = RedisStore(redis, ids=source)
+    shared = store or _store_on(redis, source)
+    build = _Builder(plan, intent, trace_id, catalog, safety or SafetyPolicy(), begun, quiet_ms)
     # One id for all tries: a script that is sent twice is applied once.
     operation = source.new_id()
     for _ in range(limits.CLAIM_LOOKS):
-        seen = await look(store, execution_id)
+        seen = await look(shared, execution_id)
         if _is_known(execution_id, seen):
             return Adoption(execution_id, "known", due_at_ms=_due_in(seen))
-        found = seen.records
-        if found.has_ended:
-            return Adoption(execution_id, "ended", result=ended_result(found))
-        _check_quiet(found, seen.now_ms, quiet_ms)
-        chosen = _plan(found, plan)
-        (safety or SafetyPolicy()).check_plan(chosen)
-        taken = AdoptedState(
+        if seen.records.has_ended:
+            return Adoption(execution_id, "ended", result=ended_result(seen.records))
+        taken = build.build(seen.records, seen.now_ms)
+        if await _write(shared, operation, seen, taken):
+            names = tuple(sorted(taken.begun))
+            return Adoption(execution_id, "adopted", due_at_ms=taken.due_ms, begun=names)
+    raise LegacyActiveError(f"execution {execution_id} keeps changing", retry_after_ms=quiet_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """What `adopt` was told, and how a record is made of it and of what is found."""
+
+    plan: Plan | Mapping[str, Any] | None
+    intent: Mapping[str, Any] | None
+    trace_id: str | None
+    catalog: ToolCatalog | None
+    safety: SafetyPolicy
+    begun: Begun
+    quiet_ms: int
+
+    def build(self, found: LegacyRecords, now_ms: int) -> AdoptedState:
+        """Return the engine's record; raises as `adopt` does."""
+        _check_quiet(found, now_ms, self.quiet_ms)
+        chosen = _plan(found, self.plan)
+        self.safety.check_plan(chosen)
+        return AdoptedState(
             found,
             chosen,
-            intent=intent,
-            trace_id=trace_id,
-            catalog=catalog,
-            begun=begun,
-            now_ms=seen.now_ms,
+            intent=self.intent,
+            trace_id=self.trace_id,
+            catalog=self.catalog,
+            begun=self.begun,
+            now_ms=now_ms,
         )
-        reply = await store.run_script(
-            execution_id,
-            ADOPT,
-            _arguments(operation, seen, taken),
-            kinds=[CUTOVER],
-            foreign=keys_of(execution_id),
-        )
-        if reply[0] == "ADOPTED":
-            return Adoption(
-                execution_id, "adopted", due_at_ms=taken.due_ms, begun=tuple(sorted(taken.begun))
-            )
-        if reply[0] == "CORRUPT":
-            raise CheckpointCorruptError(f"execution {execution_id}: its head is missing")
-    raise LegacyActiveError(f"execution {execution_id} keeps changing", retry_after_ms=quiet_ms)
+
+
+def _store_on(redis: Any, ids: IdSource) -> "RedisStore":
+    from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
+
+    if redis is None:
+        raise ValueError("adopt needs a store or a redis client")
+    return RedisStore(redis, ids=ids)
+
+
+async def _write(store: "RedisStore", operation: str, seen: _Look, taken: AdoptedState) -> bool:
+    """Write the engine's record and the markers; False: something has changed since the look.
+
+    Raises:
+        CheckpointCorruptError: the engine has remains of the execution without its head.
+    """
+    execution_id = taken.found.execution_id
+    reply = await store.run_script(
+        execution_id,
+        ADOPT,
+        _arguments(operation, seen, taken),
+        kinds=[CUTOVER],
+        foreign=keys_of(execution_id),
+    )
+    if reply[0] == "CORRUPT":
+        raise CheckpointCorruptError(f"execution {execution_id}: its head is missing")
+    return bool(reply[0] == "ADOPTED")
 
 
 def _is_known(execution_id: str, seen: _Look) -> bool:

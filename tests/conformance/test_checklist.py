@@ -37,7 +37,7 @@ SOURCES = {
     "engine/router.py": 'class Router:\n    modes = ("legacy", "unified", "shadow")\n',
     "engine/monitoring/alerts.yml": "groups:\n- rules:\n  - alert: CheckpointFailed\n",
     "engine/monitoring/dashboard.json": '{"expr": "rate(workflow_resume_total[5m])"}',
-    "legacy/durable_execution.py": '__all__ = ["LIMIT_MS", "execute_segment", "StepState"]\n',
+    "legacy/executor.py": '__all__ = ["LIMIT_MS", "execute_segment", "StepState"]\n',
     "legacy/front.py": FRONT,
 }
 TESTS = TestEvidence(
