@@ -802,3 +802,80 @@ def test_a_newer_engine_s_execution_is_left_alone():
                 await call(stage.execution_id, store=stage.store())
 
     on_stage(PLANS["chain"], main)
+
+
+def test_a_legacy_worker_that_still_lives_cannot_harm_the_engine_s_record():
+    """It may repeat its calls and write over the marker, as the README says; no more."""
+
+    async def main(stage):
+        async def both(stage):
+            legacy = asyncio.ensure_future(legacy_life(stage))
+            await stage.world.clock.sleep_ms(3_500)  # in its second call
+            with pytest.raises(LegacyActiveError):
+                await adopt(stage.execution_id, store=stage.store())
+            adopted = await adopt(stage.execution_id, store=stage.store(), quiet_ms=0)
+            assert adopted.begun == (step_id("b"),)
+            result = await unified_life(stage)
+            await legacy
+            return result
+
+        _, result = await stage.live(both)
+        assert outcome(result) == expected
+        again = await adopt(stage.execution_id, store=stage.store())
+        assert again.outcome == "known"
+        assert calls_of(stage, 0).count("a") == 1
+        state = await stage.durable()
+        assert state.status == "COMPLETED" and state.steps == result.steps
+
+    expected = undisturbed("yields")
+    on_stage(PLANS["yields"], main)
+
+
+@pytest.mark.redis
+def test_a_real_server_runs_the_scripts_alike(redis_url):
+    from redis.asyncio import Redis
+
+    from engine import RunEnvironment, SystemClock
+    from engine.router import Router, SegmentExecutor
+
+    scenario = chain("real").build()
+    plan = scenario.plan
+
+    class Tools:
+        calls: list[str] = []  # noqa: RUF012 - of one test
+
+        async def execute(self, call):
+            self.calls.append(call.tool_name)
+            return ToolResult.ok({"v": 1})
+
+    async def main():
+        client = Redis.from_url(redis_url)
+        store = RedisStore(client)
+        router = Router(SegmentExecutor(None, None), default="legacy")
+        outside = RunEnvironment(redis=client, clock=SystemClock())
+        sides = [await router.whose(scenario.execution_id, outside)]
+        machine = WorkflowMachine(scenario.execution_id, Tools(), store=store)
+        machine.set_plan(plan)
+        await machine.execute_single_step()
+        sides.append(await router.whose(scenario.execution_id, outside))
+        assert (await hand_back(scenario.execution_id, store=store)).is_new
+        sides.append(await router.whose(scenario.execution_id, outside))
+        assert await client.zscore(keys_of(scenario.execution_id)[3], scenario.execution_id)
+        assert (await adopt(scenario.execution_id, store=store)).outcome == "adopted"
+        sides.append(await router.whose(scenario.execution_id, outside))
+        # A legacy worker has written its state since, and this engine's record is gone.
+        task, state_key = keys_of(scenario.execution_id)[:2]
+        await client.delete(task, *store._keys(scenario.execution_id)[:3])
+        state = json.loads(await client.get(state_key))
+        state["data"] |= {"status": "EXECUTING", "context": {}}
+        await client.set(state_key, json.dumps(state))
+        with pytest.raises(LegacyActiveError):
+            await adopt(scenario.execution_id, store=store)
+        assert (await adopt(scenario.execution_id, store=store, quiet_ms=0)).outcome == "adopted"
+        result = await machine.execute()
+        assert result.success and Tools.calls == ["a", "b", "c", "d"]
+        assert sides == [None, "unified", "legacy", "unified"]
+        await client.flushdb()
+        await client.aclose()
+
+    asyncio.run(main())
