@@ -14,7 +14,6 @@ from chaos.virtual_time import VirtualClock
 from engine import SeededIdSource
 from engine.codec import HANDED_BACK
 from engine.errors import StoreUnavailableError
-from engine.limits import RESTORE_INTERVAL_MS
 from engine.redis_due_queue import HEADS_AT_ONCE, RedisDueQueue
 from engine.redis_store import RedisStore
 from engine.store import Beginning, DueAt, Transition
@@ -223,7 +222,7 @@ def test_what_is_due_at_no_time_is_found(run: Any) -> None:
             await world.client.hset(world.key(name, f"run:{name}"), mapping=fields)
         for name in ("lost", "lost lease", *heads):
             await world.lose(name)
-        assert await world.queue.restore(RESTORE_INTERVAL_MS) == 4
+        assert await world.queue.restore(600_000) == 4
         assert sorted(await world.due()) == ["cancelled", "kept", "lost"]
         world.wait(700)
         assert sorted(await world.due()) == ["cancelled", "kept", "lost", "lost timer"]
