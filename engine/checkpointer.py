@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.errors import EngineError, LeaseLostError, StoreUnavailableError
-from engine.events import Event, EventName, Listener
+from engine.events import Event, EventName, Listener, tell
 from engine.identity import IdSource
 from engine.limits import LEASE_RENEWALS_PER_TERM
 from engine.store import Claimed, Due, DueAt, Lease, Store, Transition
@@ -31,8 +31,12 @@ class Checkpointer:
         replicas: int = 0,
         replication_timeout_ms: int = 0,
         listeners: Sequence[Listener] = (),
+        written: Callable[[float], object] | None = None,
     ) -> None:
-        """Hold the lease that `claimed` brought; `replicas`: how many must have what is at stake."""
+        """Hold the lease that `claimed` brought; `replicas`: how many must have what is at stake.
+
+        `written` is told how long each write took (milliseconds).
+        """
         self._store = store
         self._lease: Lease = claimed.lease
         self._clock = clock
@@ -42,6 +46,7 @@ class Checkpointer:
         self._replicas = replicas
         self._replication_timeout_ms = replication_timeout_ms
         self._listeners = listeners
+        self._written = written
         self._turn = asyncio.Lock()
         self._released = False
         self._trace_id = claimed.state.trace_id
@@ -88,11 +93,13 @@ class Checkpointer:
         try:
             applied = await self._store.apply(self._lease, transition)
         except StoreUnavailableError as error:
-            self._tell(self.event(EventName.CHECKPOINT_FAILED, detail={"error": error.message}))
+            self._tell_failed(error)
             raise
         except LeaseLostError:
             self._tell(self.event(EventName.LEASE_LOST))
             raise
+        if self._written is not None:
+            self._written(self._clock.monotonic_ms() - asked_ms)
         self._lease = applied.lease
         self._released = transition.release
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
@@ -128,10 +135,15 @@ class Checkpointer:
             engine.errors.ReplicationUnsupportedError: the store cannot tell.
             engine.errors.StoreUnavailableError: the store failed.
         """
-        if self._replicas:
+        if not self._replicas:
+            return
+        try:
             await self._store.replicate(
                 self._lease.execution_id, self._replicas, self._replication_timeout_ms
             )
+        except EngineError as error:
+            self._tell_failed(error)
+            raise
 
     @contextlib.contextmanager
     def lease_kept(self, group: asyncio.TaskGroup) -> Iterator[None]:
@@ -164,9 +176,10 @@ class Checkpointer:
             asked_ms = self._clock.monotonic_ms()
             try:
                 await self._store.renew(self._lease, self._lease_ms)
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 pause_ms = term_ms / LEASE_RENEWALS_PER_TERM
                 if asked_ms + pause_ms >= self._held_until_ms:
+                    self._tell_failed(error)
                     raise
             except LeaseLostError:
                 self._tell(self.event(EventName.LEASE_LOST))
@@ -197,16 +210,26 @@ class Checkpointer:
         )
 
     def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
-            _call_safely(listener, event)
+        tell(self._listeners, event)
+
+    def _tell_failed(self, error: EngineError) -> None:
+        self._tell(self.event(EventName.CHECKPOINT_FAILED, detail=_failure(error)))
 
 
-def _call_safely(listener: Callable[[Event], object], event: Event) -> None:
-    """Call a listener; what it raises is its own affair and never fails a step."""
-    try:
-        listener(event)
-    except Exception:  # noqa: BLE001 - logged; see above
-        _LOG.exception("a listener failed on %s", event.name)
+def claim_failed(execution_id: str, at_ms: int, error: EngineError, trace_id: str | None) -> Event:
+    """Return the event of an execution that could not be begun or read; its segment is not known."""
+    return Event(
+        name=EventName.CHECKPOINT_FAILED,
+        execution_id=execution_id,
+        at_ms=at_ms,
+        segment_number=0,
+        detail=_failure(error),
+        trace_id=trace_id,
+    )
+
+
+def _failure(error: EngineError) -> dict[str, str]:
+    return {"code": error.code, "error": error.message}
 
 
 def _lost(error: BaseException) -> bool:

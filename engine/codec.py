@@ -106,6 +106,7 @@ def decode_state(
             intent=json.loads(head["intent"]) if "intent" in head else None,
             saga_started_at_ms=_integer(head.get("saga_started_at_ms")),
             trace_id=head.get("trace_id"),
+            traceparent=head.get("traceparent"),
         )
     except (KeyError, ValueError) as error:
         raise _corrupt(execution_id, "head or steps", error) from None

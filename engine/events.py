@@ -1,6 +1,7 @@
 """Events: what happened, in the words that monitoring and subscribers use."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -52,3 +53,14 @@ class Event(BaseModel):
 
 
 Listener: TypeAlias = Callable[[Event], object]
+
+_LOG = logging.getLogger("planproof.engine")
+
+
+def tell(listeners: Iterable[Listener], event: Event) -> None:
+    """Call each listener; what one raises is its own affair and never fails a step."""
+    for listener in listeners:
+        try:
+            listener(event)
+        except Exception:  # noqa: BLE001 - logged; see above
+            _LOG.exception("a listener failed on %s", event.name)

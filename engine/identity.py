@@ -8,6 +8,7 @@ from engine.errors import InvalidExecutionIdError
 from engine.limits import MAX_EXECUTION_ID_CHARS
 
 FencingToken = NewType("FencingToken", int)
+_COMPENSATION = ":compensation"
 
 
 class IdSource(Protocol):
@@ -75,3 +76,13 @@ def idempotency_key(
     """
     work = f"{iteration}.{alternative}" if alternative else str(iteration)
     return f"{execution_id}:{step_id}:{work}"
+
+
+def compensation_key(execution_id: str, step_id: str) -> str:
+    """Return the key of the call that undoes a step: the step's own, marked."""
+    return idempotency_key(execution_id, step_id) + _COMPENSATION
+
+
+def is_compensation_key(key: str) -> bool:
+    """Whether a call with this key undoes a step; keys of steps end with a number."""
+    return key.endswith(_COMPENSATION)

@@ -45,6 +45,9 @@ MAX_EXECUTION_ID_CHARS = 512
 RELAY_BATCH_ENTRIES = 100
 """Entries that a relay reads at once from a shard: few enough to be delivered within a lease."""
 
+QUEUE_OBSERVATION_MS = 15_000
+"""Pause between two looks at the due queue: as often as a metrics server usually asks."""
+
 RELAY_PAUSE_MS = 200
 """Pause of a relay that found nothing: how late an event may be at best."""
 

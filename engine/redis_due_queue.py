@@ -7,6 +7,7 @@ from engine import codec
 from engine.errors import InvalidExecutionIdError
 from engine.identity import check_execution_id
 from engine.redis_scripts import CLOCK
+from engine.resume_queue import Backlog
 
 # KEYS: due. ARGV: now, limit, hide_ms, overdue_ms. Ids come as hexadecimal digits: foreign bytes
 # among them must not keep the others from being read. A member is only moved, never made: what is
@@ -45,6 +46,18 @@ if due and tonumber(due) < later then
   redis.call('ZADD', KEYS[5], string.format('%d', later), ARGV[1])
 end
 return {'OK'}
+"""
+)
+
+# KEYS: due. ARGV: now.
+BACKLOG = (
+    CLOCK
+    + """
+local now = clock(ARGV[1])
+local first = redis.call('ZRANGE', KEYS[1], '0', '0', 'WITHSCORES')
+local lag = math.max(0, now - (tonumber(first[2] or '') or now))
+return {tostring(redis.call('ZCOUNT', KEYS[1], '-inf', string.format('%d', now))),
+        string.format('%d', lag)}
 """
 )
 
@@ -139,6 +152,16 @@ class RedisDueQueue:
         """Move or forget one. See `DueQueue`."""
         reply = await self._run_script(execution_id, POSTPONE, [str(delay_ms)])
         return bool(reply[0] != "GONE")
+
+    async def backlog(self) -> Backlog:
+        """Look at each shard. See `DueQueue`."""
+        due = lag_ms = 0
+        for tag in self._tags:
+            key = f"{tag}:due"
+            reply = await self._evaluate(f"queue {key}", BACKLOG, [key], [self._now()])
+            due += int(reply[0])
+            lag_ms = max(lag_ms, int(reply[1]))
+        return Backlog(due, lag_ms)
 
     async def restore(self, interval_ms: int) -> int | None:
         """Look at every head. See `DueQueue`."""

@@ -5,6 +5,7 @@ own list of what is due; it is written with the state and loses nothing. So a me
 the list is the truth: what no message reached is found there.
 """
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 
@@ -17,6 +18,14 @@ class ResumeQueue(Protocol):
 
         A queue that cannot keep a message until then drops it: the store has the time, too.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is due at a moment: how many executions, and for how long the first of them (ms)."""
+
+    due: int
+    lag_ms: int
 
 
 class DueQueue(Protocol):
@@ -42,6 +51,9 @@ class DueQueue(Protocol):
         One that is claimed meanwhile, or due later anyway, is left alone. Returns whether it still
         is to be resumed some time.
         """
+
+    async def backlog(self) -> Backlog:
+        """Return how much is due. What a worker has taken is not, for as long as it is hidden."""
 
     async def restore(self, interval_ms: int) -> int | None:
         """Make everything due that has not ended, waits for nobody and is due at no time.

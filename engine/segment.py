@@ -86,10 +86,15 @@ class Segment:
         self._eagerly = self._more if settings.scheduling is Scheduling.EAGER else None
         self._batches = BatchRunner(runner, checkpointer, self.progress, settings.max_concurrency)
 
-    def open(self, *, created: bool) -> None:
-        """Let the segment's number, and the first event, travel with the first write."""
+    def open(self, *, created: bool, traceparent: str | None = None) -> None:
+        """Let the segment's number, and the first event, travel with the first write.
+
+        So does the trace context, where the execution has none yet.
+        """
         self._changes.head["segment_number"] = str(self._checkpointer.segment_number)
         self._changes.head["due_at_ms"] = None
+        if traceparent is not None and self._state.traceparent is None:
+            self._changes.head["traceparent"] = traceparent
         if created:
             self._changes.events.append(self._checkpointer.event(EventName.WORKFLOW_STARTED))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.errors import UnresolvableReferenceError
-from engine.identity import idempotency_key
+from engine.identity import compensation_key, idempotency_key
 from engine.invocation import Answer, invoke
 from engine.json_form import TooLargeError, durable_form, storable_text
 from engine.limits import DEFAULT_TIMEOUT_MS
@@ -111,14 +111,13 @@ class StepCalls:
         self, step_id: str, compensation: Compensation, attempt: int, left_ms: int | None
     ) -> Answer:
         """Call an undoing tool once, for at most `left_ms`; its key is the step's own, marked."""
-        key = idempotency_key(self._execution_id, step_id) + ":compensation"
         call = ToolCall(
             execution_id=self._execution_id,
             step_id=step_id,
             tool_name=compensation.tool_name,
             parameters=deepcopy(compensation.parameters),
             timeout_ms=self._settings.step_abort_ms or DEFAULT_TIMEOUT_MS,
-            idempotency_key=key,
+            idempotency_key=compensation_key(self._execution_id, step_id),
             attempt=attempt,
         )
         bounds = (bound for bound in (self._settings.step_abort_ms, left_ms) if bound is not None)

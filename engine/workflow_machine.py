@@ -8,19 +8,23 @@ every durable write goes through `engine.checkpointer`.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from engine.checkpointer import Checkpointer
+from engine.checkpointer import Checkpointer, claim_failed
 from engine.clock import Clock, SystemClock
 from engine.decision import AwaitPerson, Complete, RollBack, RunBatch
 from engine.error_recovery import ErrorRecovery
 from engine.errors import (
+    CheckpointCorruptError,
     ConfirmationError,
     EngineError,
     SafetyViolationError,
     StepNotReadyError,
+    StoreUnavailableError,
+    UnknownVersionError,
 )
-from engine.events import EventName, Listener
+from engine.events import EventName, Listener, tell
 from engine.failover import FailoverPolicy
 from engine.identity import IdSource, SystemIdSource
+from engine.observer import Observers
 from engine.plan import Plan, parse_plan
 from engine.progress import Progress
 from engine.reconciliation import reconcile
@@ -83,7 +87,8 @@ class WorkflowMachine:
             safety: rules that a plan must keep.
             failover: rules for failed calls.
             recovery: asked once about a failed call.
-            listeners: called with each event after it is durable; what they raise is logged.
+            listeners: called with each event after it is durable; what they raise is logged. One
+                that is an `engine.observer.Observer`, too, is told of segments, calls and writes.
             intent: what the plan is for; kept with the execution.
             trace_id: carried through checkpoints and events.
         """
@@ -92,15 +97,16 @@ class WorkflowMachine:
         self._ids = ids or SystemIdSource()
         self._store = store or open_store(clock=clock, ids=ids)
         self._settings = settings or WorkflowSettings()
+        self._listeners = listeners
+        self._observers = Observers(listeners)
         self._toolbox = Toolbox(
-            tools=tools,
+            tools=self._observers.around(tools),
             catalog=catalog or (tools if isinstance(tools, ToolCatalog) else None),
             validator=validator or (tools if isinstance(tools, ParameterValidator) else None),
             recovery=recovery,
             failover=failover or FailoverPolicy(),
             safety=safety or SafetyPolicy(),
         )
-        self._listeners = listeners
         self._intent = intent
         self._trace_id = trace_id
         self._plan: Plan | None = None
@@ -232,18 +238,24 @@ class WorkflowMachine:
         if is_terminal(claimed.state.status):
             return recorded_result(claimed.state)
         checkpointer = self._checkpointer(claimed)
-        async with checkpointer.released_on_error(self._settings.resume_delay_ms):
-            segment = await self._segment(claimed, checkpointer)
-            return await segment.drive()
+        with self._observers.segment(claimed) as observed:
+            async with checkpointer.released_on_error(self._settings.resume_delay_ms):
+                segment = await self._segment(claimed, checkpointer, observed.traceparent)
+                result = await segment.drive()
+            observed.ended(result.status)
+            return result
 
     async def _execute_single_step(self, step_index: int | None) -> SingleStepResult:
         claimed = await self._claim()
         if is_terminal(claimed.state.status):
             raise StepNotReadyError(f"execution {self.execution_id} has ended")
         checkpointer = self._checkpointer(claimed)
-        async with checkpointer.released_on_error(self._settings.resume_delay_ms):
-            segment = await self._segment(claimed, checkpointer)
-            return await self._run_single_step(segment, step_index)
+        with self._observers.segment(claimed) as observed:
+            async with checkpointer.released_on_error(self._settings.resume_delay_ms):
+                segment = await self._segment(claimed, checkpointer, observed.traceparent)
+                result = await self._run_single_step(segment, step_index)
+            observed.ended(result.status)
+            return result
 
     async def _run_single_step(self, segment: Segment, step_index: int | None) -> SingleStepResult:
         action = segment.next_action()
@@ -266,6 +278,14 @@ class WorkflowMachine:
         return _single_result(result, segment.progress, index)
 
     async def _claim(self) -> Claimed:
+        try:
+            return await self._begin_or_claim()
+        except (StoreUnavailableError, CheckpointCorruptError, UnknownVersionError) as error:
+            at_ms = self._clock.now_ms()
+            tell(self._listeners, claim_failed(self.execution_id, at_ms, error, self._trace_id))
+            raise
+
+    async def _begin_or_claim(self) -> Claimed:
         if self._plan is None:
             return await self._store.claim(self.execution_id, self._owner, self._settings.lease_ms)
         return await self._store.begin(
@@ -290,9 +310,12 @@ class WorkflowMachine:
             replicas=self._settings.needed_replicas,
             replication_timeout_ms=self._settings.replication_timeout_ms,
             listeners=self._listeners,
+            written=self._observers.checkpoint_written if self._observers else None,
         )
 
-    async def _segment(self, claimed: Claimed, checkpointer: Checkpointer) -> Segment:
+    async def _segment(
+        self, claimed: Claimed, checkpointer: Checkpointer, traceparent: str | None
+    ) -> Segment:
         self._control.yield_requested = False
         intent = claimed.state.intent or {}
         runner = StepRunner(
@@ -312,7 +335,7 @@ class WorkflowMachine:
             settings=self._settings,
             control=self._control,
         )
-        segment.open(created=claimed.created)
+        segment.open(created=claimed.created, traceparent=traceparent)
         if not (claimed.created or claimed.state.status is ExecutionStatus.COMPENSATING):
             segment.settle(await reconcile(segment.progress, runner.lookup, checkpointer))
         return segment

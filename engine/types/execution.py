@@ -92,7 +92,12 @@ class YieldReason(StrEnum):
 
 
 class ExecutionState(ExecutionRecord):
-    """Everything durable of one execution, in the order of the plan's steps."""
+    """Everything durable of one execution, in the order of the plan's steps.
+
+    Attributes:
+        trace_id: the caller's own, handed on as it is.
+        traceparent: the W3C trace context that its first observed segment made.
+    """
 
     execution_id: str
     status: ExecutionStatus
@@ -108,6 +113,7 @@ class ExecutionState(ExecutionRecord):
     intent: Mapping[str, Any] | None = None
     saga_started_at_ms: int | None = None
     trace_id: str | None = None
+    traceparent: str | None = None
 
 
 class ExecutionResult(ExecutionRecord):
