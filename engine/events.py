@@ -35,6 +35,7 @@ class EventName(StrEnum):
     SAGA_FAILED = "SAGA_FAILED"
     CHECKPOINT_FAILED = "CHECKPOINT_FAILED"
     LEASE_LOST = "LEASE_LOST"
+    RESUME_REFUSED = "RESUME_REFUSED"
 
 
 class Event(BaseModel):

@@ -71,3 +71,60 @@ LEGACY_QUIET_MS = 20_000
 
 ROUTE_TTL_S = 30 * 24 * 3_600
 """How long it is known which executor an execution belongs to: longer than either keeps one."""
+
+WORKER_CONCURRENCY = 20
+"""Executions that one worker drives at once: enough to keep one core busy with waiting tools."""
+
+WORKER_PAUSE_MS = 200
+"""Pause of a worker that found nothing due: how late a resume may be at best."""
+
+TAKE_HIDE_MS = 10_000
+"""What a worker took, others do not see for this long: far longer than a claim takes."""
+
+RESTORE_INTERVAL_MS = 60_000
+"""Every head is looked at once in this time, for executions that are due at no time."""
+
+REFUSED_BACKOFF_MS = 1_000
+"""First pause after an execution that cannot be resumed; doubled each time."""
+
+MAX_REFUSED_BACKOFF_MS = 300_000
+"""Longest such pause: a repaired record is found within minutes."""
+
+REFUSALS_KNOWN = 10_000
+"""Executions whose refusals a process counts: a bound on its memory, no more."""
+
+STORE_BACKOFF_MS = 100
+"""First pause of a worker whose store is away; doubled each time."""
+
+MAX_STORE_BACKOFF_MS = 10_000
+"""Longest such pause: how late a worker notices that the store is back."""
+
+STOP_GRACE_MS = 10_000
+"""A worker that is stopped waits so long for calls under way: containers are killed after 30 s."""
+
+STOP_POLL_MS = 50
+"""A stopping worker asks its segments to yield every so often: one may have begun just now."""
+
+OVERDUE_MS = 5_000
+"""Due for so long, an execution's message counts as lost: a queue is faster when it is well."""
+
+SWEEP_HIDE_MS = 60_000
+"""An execution whose message was sent again is left alone for this long: backlogs take a while."""
+
+SWEEP_BATCH = 500
+"""Executions whose messages are sent again at once: a bound on memory."""
+
+SWEEP_EVERY_MS = 5_000
+"""The adapters' sweeper runs once in this time."""
+
+EXECUTE_WAIT_MS = 60_000
+"""`execute` of a queued execution waits for its end no longer than this: a caller's patience."""
+
+EXECUTE_POLL_MS = 50
+"""First pause between two looks at a queued execution; doubled each time."""
+
+MAX_EXECUTE_POLL_MS = 1_000
+"""Longest such pause: how late `execute` notices the end."""
+
+MAX_COUNTDOWN_MS = 60_000
+"""Celery workers hold what is due later in memory: what is due after this waits in the store."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from engine import codec
-from engine.errors import InvalidExecutionIdError
+from engine.errors import EngineError, InvalidExecutionIdError
 from engine.identity import check_execution_id
 from engine.redis_scripts import CLOCK
 from engine.resume_queue import Backlog
@@ -144,7 +144,12 @@ class RedisDueQueue:
                 break
             facts = [self._now(), str(limit - len(taken)), str(hide_ms), str(overdue_ms)]
             key = f"{self._tags[shard]}:due"
-            found = await self._evaluate(f"queue {key}", TAKE, [key], facts)
+            try:
+                found = await self._evaluate(f"queue {key}", TAKE, [key], facts)
+            except EngineError:
+                if taken:  # what is hidden already must be worked on; the fault shows next time
+                    break
+                raise
             taken += [name for digits in found if (name := _execution_id(bytes.fromhex(digits)))]
         return taken
 

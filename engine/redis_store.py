@@ -189,7 +189,7 @@ class RedisStore:
         return RedisFeed(self._tags(), self._evaluate, self._now)
 
     def due_queue(self) -> RedisDueQueue:
-        """Return the queue of these executions, for `engine.worker.ResumeWorker`."""
+        """Return the queue of these executions, for `engine.resume_worker.ResumeWorker`."""
         return RedisDueQueue(
             self._tags(), self._evaluate, self.run_script, self._scan_keys, self._now
         )

@@ -144,6 +144,24 @@ class WorkflowMachine:
         """
         return await _single_cause(self._execute)
 
+    async def submit(self) -> ExecutionState:
+        """Begin the execution, or continue it, elsewhere: make it due now for whatever worker.
+
+        Returns what is durable; one that has ended is left as it is.
+
+        Raises:
+            engine.errors.EngineError: as `execute` does.
+        """
+        claimed = await self._claim()
+        if not is_terminal(claimed.state.status):
+            checkpointer = self._checkpointer(claimed)
+            await checkpointer.commit(
+                events=[checkpointer.event(EventName.WORKFLOW_STARTED)] if claimed.created else (),
+                due=DueAt(self._clock.now_ms()),
+                release=True,
+            )
+        return claimed.state
+
     @classmethod
     async def resume(
         cls, execution_id: str, tools: ToolExecutor, **options: Any
