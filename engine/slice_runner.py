@@ -20,7 +20,7 @@ from engine.errors import (
     LeaseLostError,
     StoreUnavailableError,
 )
-from engine.events import Event, EventName, Listener
+from engine.events import Event, EventName, Listener, tell
 from engine.limits import MAX_REFUSED_BACKOFF_MS, REFUSALS_KNOWN, REFUSED_BACKOFF_MS
 from engine.store import Store
 from engine.types.execution import ExecutionResult, WorkflowExecutor
@@ -159,11 +159,7 @@ class SliceRunner:
             segment_number=0,
             detail={"code": code, "error": str(error), "delay_ms": delay_ms},
         )
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - a listener must not stop a worker
-                _LOG.exception("a listener failed on %s", event.name)
+        tell(self._listeners, event)
 
 
 def _slice_of(result: ExecutionResult) -> Slice:

@@ -26,10 +26,9 @@ from engine.failover import FailoverPolicy
 from engine.identity import IdSource, SystemIdSource
 from engine.observer import Observers
 from engine.plan import Plan, parse_plan
-from engine.progress import Progress
 from engine.reconciliation import reconcile
+from engine.results import recorded_result, single_result
 from engine.safety import SafetyPolicy
-from engine.saga import compensated, uncompensated
 from engine.segment import Segment, SegmentControl
 from engine.settings import WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus, is_terminal
@@ -282,7 +281,7 @@ class WorkflowMachine:
                 result = await segment.end(action)
             else:
                 result = await segment.yield_now(YieldReason.SINGLE_STEP)
-            return _single_result(result, segment.progress, None)
+            return single_result(result, segment.progress, None)
         index = action.indexes[0] if step_index is None else step_index
         if index not in action.indexes:
             await segment.yield_now(YieldReason.SINGLE_STEP)
@@ -293,7 +292,7 @@ class WorkflowMachine:
             result = await segment.end(after)
         else:
             result = await segment.yield_now(YieldReason.SINGLE_STEP)
-        return _single_result(result, segment.progress, index)
+        return single_result(result, segment.progress, index)
 
     async def _claim(self) -> Claimed:
         try:
@@ -359,41 +358,9 @@ class WorkflowMachine:
         return segment
 
 
-def recorded_result(state: ExecutionState) -> ExecutionResult:
-    """Return the result of an execution that has ended, as it is recorded."""
-    progress = Progress(state.plan, state.steps)
-    return ExecutionResult(
-        execution_id=state.execution_id,
-        status=state.status,
-        success=state.status is ExecutionStatus.COMPLETED,
-        is_partial=False,
-        completed_steps=progress.completed,
-        failed_steps=progress.failed,
-        total_steps=progress.total,
-        segment_number=state.segment_number,
-        execution_time_ms=0,
-        error=state.error,
-        compensated_steps=compensated(progress),
-        uncompensated_steps=uncompensated(progress),
-        steps=state.steps,
-    )
-
-
 def _waits_for(state: ExecutionState, step_id: str, token: str) -> bool:
     waiting = state.waiting_for
     return waiting is not None and (waiting.step_id, waiting.token) == (step_id, token)
-
-
-def _single_result(
-    result: ExecutionResult, progress: Progress, index: int | None
-) -> SingleStepResult:
-    return SingleStepResult(
-        execution_id=result.execution_id,
-        status=result.status,
-        step=None if index is None else progress.states[index],
-        has_more=result.is_partial,
-        error=result.error,
-    )
 
 
 async def _single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
