@@ -1,0 +1,24 @@
+"""Nobody takes a lease that still runs."""
+
+from collections.abc import Iterator
+
+from chaos.oracle.facts import Facts, Finding
+
+
+def violations(facts: Facts) -> Iterator[Finding]:
+    """Yield grants of a lease before the other holder's term was over."""
+    for before, after in facts.neighbours():
+        taken = after.epoch > before.epoch and after.life != before.life
+        if not taken or not before.leased or before.due_at_ms is None:
+            continue
+        holder = next(
+            (
+                one.life
+                for one in reversed(facts.checkpoints)
+                if one.number <= before.number and one.epoch == before.epoch and one.life
+            ),
+            before.life,
+        )
+        if after.at_ms < before.due_at_ms and holder != after.life:
+            left = before.due_at_ms - after.at_ms
+            yield f"a lease was taken {left} ms before its end", (before.number, after.number)
