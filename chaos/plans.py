@@ -97,7 +97,9 @@ KINDS: Mapping[str, ToolScript] = {
 _UNDOABLE = frozenset({"undoable", "unkeyed-undoable", "query", "once", "yields", "transient"})
 _MORE: Mapping[str, Mapping[str, Any]] = {
     "asks": {"requires_confirmation": True},
-    "transient": {"retry_policy": {"max_attempts": ENOUGH_ATTEMPTS, "backoff_ms": 20}},
+    "transient": {
+        "retry_policy": {"max_attempts": ENOUGH_ATTEMPTS, "backoff_ms": 20, "multiplier": 1}
+    },
 }
 
 
