@@ -1,0 +1,1 @@
+"""What a durable step costs, against the raw client, the legacy executor and other engines."""
