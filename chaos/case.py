@@ -45,6 +45,7 @@ class Case:
         policy: of the store.
         subject: which executor: "unified", or a name that the caller resolves.
         world: "sim" or "process".
+        schedule: who goes on when several resume at once; see `chaos.worlds.turns`.
     """
 
     plan: str
@@ -53,6 +54,7 @@ class Case:
     policy: StorePolicy = StorePolicy.ALWAYS
     subject: str = "unified"
     world: str = "sim"
+    schedule: str = ""
 
 
 class Judgement(StrEnum):

@@ -13,7 +13,7 @@ from chaos.fault_kinds import FaultKind
 _POINT = re.compile(
     r"L(?P<life>[1-9][0-9]*)@(?P<site>[^#/@]+)#(?P<nth>[1-9][0-9]*):(?P<kind>[^=/]+)(=(?P<amount>[0-9]+))?"
 )
-_OPTION = re.compile(r"(?P<name>retries|policy|world|subject)=(?P<value>[^/]+)")
+_OPTION = re.compile(r"(?P<name>retries|policy|world|subject|schedule)=(?P<value>[^/]+)")
 
 
 class FaultIdError(ValueError):
@@ -27,7 +27,7 @@ def format_case(case: Case) -> str:
         amount = "" if point.amount is None else f"={point.amount}"
         parts.append(f"L{point.life}@{point.site}#{point.nth}:{point.kind}{amount}")
     defaults = Case(case.plan)
-    for name in ("retries", "policy", "world", "subject"):
+    for name in ("retries", "policy", "world", "subject", "schedule"):
         value = getattr(case, name)
         if value != getattr(defaults, name):
             parts.append(f"{name}={value}")
@@ -60,6 +60,7 @@ def parse_case(text: str) -> Case:
             policy=StorePolicy(options.get("policy", StorePolicy.ALWAYS)),
             subject=options.get("subject", "unified"),
             world=options.get("world", "sim"),
+            schedule=options.get("schedule", ""),
         )
     except ValueError as error:
         raise FaultIdError(f"{text!r}: {error}") from None

@@ -1,0 +1,1 @@
+"""Where faults strike: beneath the Redis client, and around the tools."""

@@ -1,0 +1,1 @@
+"""The unified engine as the subject of campaigns."""
