@@ -128,3 +128,6 @@ MAX_EXECUTE_POLL_MS = 1_000
 
 MAX_COUNTDOWN_MS = 60_000
 """Celery workers hold what is due later in memory: what is due after this waits in the store."""
+
+REDELIVERY_MS = 30_000
+"""A Docket worker without a sign of life for this long is dead: that of a lease."""

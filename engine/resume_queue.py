@@ -5,8 +5,11 @@ own list of what is due; it is written with the state and loses nothing. So a me
 the list is the truth: what no message reached is found there.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+_LOG = logging.getLogger("planproof.engine")
 
 
 @runtime_checkable
@@ -62,3 +65,16 @@ class DueQueue(Protocol):
         may. Reads the head of every execution, so it happens once in `interval_ms`, however many
         processes ask. Returns how many were found; None: it is not time yet.
         """
+
+
+async def ask(queue: ResumeQueue, execution_id: str, due_at_ms: int) -> bool:
+    """Ask for a resume; whether the queue took the message.
+
+    What a queue raises is logged: a message that could not be sent is one that was lost.
+    """
+    try:
+        await queue.put(execution_id, due_at_ms)
+    except Exception as error:  # noqa: BLE001 - queues are foreign; see above
+        _LOG.warning("no message for %s: %r", execution_id, error)
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Executors on task queues that teams run already. Each module needs the extra of its name."""
