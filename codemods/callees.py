@@ -13,6 +13,8 @@ IMPORTERS = frozenset(
         "load_object", "locate", "resolve_name", "run_module", "symbol_by_name",
     }
 )  # fmt: skip
+# These name their argument's module for certain, so a variable argument is a doubt.
+CERTAIN_IMPORTERS = frozenset({"__import__", "import_module", "run_module"})
 LOOKUPS = frozenset(
     {"find_loader", "find_module", "find_spec", "get_loader", "importorskip", "iter_entry_points"}
 )

@@ -56,6 +56,8 @@ _CONFIGURATION_NAMES = ("Dockerfile", "Containerfile", "Procfile", "Makefile", "
 
 def language_of(name: str) -> Language | None:
     """Return how a file of this name is read, or None for a type that is not examined."""
+    if name.endswith(".py") and name[0] != ".":
+        return Language.PYTHON  # nearly every file of most projects
     # A leading dot begins no suffix. Plain strings: a Path per file costs more than the scan.
     stem, dot, ending = name.lstrip(".").rpartition(".")
     suffix = f".{ending.lower()}" if dot and stem else ""
@@ -148,7 +150,9 @@ def _walk(folder: str, skipped: Counter[str], unreadable: list[str]) -> Iterator
             skipped["virtual environment"] += 1
             continue
         for entry in entries:
-            if entry.is_symlink() and _is_folder(entry):
+            if entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name
+            elif entry.is_symlink() and _is_folder(entry):
                 skipped["linked folder"] += 1
             elif entry.is_dir(follow_symlinks=False):
                 if _is_foreign(entry):

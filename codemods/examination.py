@@ -4,12 +4,13 @@ A pure function of its arguments (but for LibCST's own process), so it also runs
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codemods.configuration import extract_configuration
 from codemods.discovery import Language
 from codemods.extraction import extract
 from codemods.facts import Facts, Fixed
+from codemods.idle_statements import telling_lines
 from codemods.notebooks import Cell, read_notebook
 from codemods.occurrence import Kind, Status
 from codemods.source import Source, Word, decode_python, decode_text, find_words
@@ -60,12 +61,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What one candidate says."""
+    """What one candidate says.
+
+    `is_whole` is unset for a module of which statements were passed by: it says all about its
+    legacy words and what it hands on, and perhaps not all that it takes from other modules.
+    """
 
     path: str
     parts: tuple[Part, ...]
     substrings: int
     is_module: bool = False
+    is_whole: bool = True
 
     @property
     def facts(self) -> Facts | None:
@@ -87,15 +93,20 @@ def language_of_bytes(name: str, language: Language, data: bytes) -> Language | 
     return Language.DOCUMENT if name.startswith(_DOCUMENT_NAMES) else Language.CONFIGURATION
 
 
-def examine(candidate: Candidate, needles: Sequence[str], max_bytes: int) -> Examined:
-    """Examine one candidate; every failure becomes a part of the result."""
+def examine(
+    candidate: Candidate, needles: Sequence[str], max_bytes: int, *, is_whole: bool = True
+) -> Examined:
+    """Examine one candidate; every failure becomes a part of the result.
+
+    Unless it `is_whole`, statements of a module may be passed by (see `codemods.idle_statements`).
+    """
     path, data = candidate.path, candidate.data
     if len(data) > max_bytes:
         reason = f"{len(data)} bytes, above the limit of {max_bytes}"
         return _failed(path, decode_text(data), needles, Failure(1, Kind.OVERSIZE, reason))
     match candidate.language:
         case Language.PYTHON:
-            return _module(path, data, needles)
+            return _module(path, data, needles, is_whole=is_whole)
         case Language.NOTEBOOK:
             return _notebook(path, data, needles)
         case Language.DOCUMENT:
@@ -114,23 +125,40 @@ def _failed(path: str, text: str, needles: Sequence[str], failure: Failure) -> E
     return Examined(path, (part,), substrings, is_module=is_module)
 
 
-def _module(path: str, data: bytes, needles: Sequence[str]) -> Examined:
+def examine_whole(item: Examined, needles: Sequence[str]) -> Examined:
+    """Examine a module again, with the statements that were passed by."""
+    part = item.parts[0]
+    return replace(item, parts=(_python(part.source, part.words, needles),), is_whole=True)
+
+
+def _module(path: str, data: bytes, needles: Sequence[str], *, is_whole: bool) -> Examined:
     try:
         text = decode_python(data)
     except (UnicodeError, LookupError) as error:
         reason = f"cannot be decoded: {error}"
         return _failed(path, decode_text(data), needles, Failure(1, Kind.UNPARSABLE, reason))
     words, substrings = find_words(text, needles)
-    part = _python(Source.of(text), tuple(words), needles)
-    return Examined(path, (part,), substrings, is_module=True)
+    source = Source.of(text)
+    lines = None if is_whole else telling_lines(source, needles)
+    part = _python(source, tuple(words), needles, lines)
+    if lines is not None and part.facts.is_lazy:
+        # Its `__getattr__` may return whatever any of its statements names.
+        lines, part = None, _python(source, tuple(words), needles)
+    is_whole = lines is None or part.failure is not None
+    return Examined(path, (part,), substrings, is_module=True, is_whole=is_whole)
 
 
-def _python(source: Source, words: tuple[Word, ...], needles: Sequence[str]) -> Part:
+def _python(
+    source: Source,
+    words: tuple[Word, ...],
+    needles: Sequence[str],
+    lines: Sequence[int] | None = None,
+) -> Part:
     parsed = parse(source.text)
     if isinstance(parsed, Unparsable):
         failure = Failure(parsed.line, Kind.UNPARSABLE, parsed.reason)
         return Part(source, words, Facts(), failure)
-    return Part(source, words, extract(source, parsed, words, needles))
+    return Part(source, words, extract(source, parsed, words, needles, lines))
 
 
 _Extract = Callable[[Source, Sequence[Word]], Facts]

@@ -85,6 +85,8 @@ def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: F
     frame.scope.bind(node.name, Unknown.OTHER)
     if frame.scope is walk.module and node.name == "__getattr__":
         walk.is_lazy = True
+    if walk.passes_by(node):
+        return
     _fix_header(walk, node, node.name, frame)
     outer = frame.playing(PLAIN)
     for decorator in node.decorator_list:
@@ -108,6 +110,8 @@ def _lambda(walk: Walk, node: ast.Lambda, frame: Frame) -> None:
 
 def _class(walk: Walk, node: ast.ClassDef, frame: Frame) -> None:
     frame.scope.bind(node.name, Unknown.OTHER)
+    if walk.passes_by(node):
+        return
     _fix_header(walk, node, node.name, frame)
     outer = frame.playing(PLAIN)
     for child in (*node.decorator_list, *node.bases, *node.keywords):
@@ -149,7 +153,8 @@ def _assign(walk: Walk, node: ast.Assign, frame: Frame) -> None:
         if isinstance(target, ast.Name) and target.id == "__all__":
             role = EXPORTS
             walk.public = _literal_names(node.value)
-    walk.push(node.value, frame.playing(role))
+    if not walk.passes_by(node):
+        walk.push(node.value, frame.playing(role))
 
 
 def _literal_names(node: ast.expr) -> tuple[str, ...] | None:
@@ -164,8 +169,9 @@ def _literal_names(node: ast.expr) -> tuple[str, ...] | None:
 def _annotated_assign(walk: Walk, node: ast.AnnAssign, frame: Frame) -> None:
     walk.bind_target(node.target, node.value, frame)
     walk.push(node.target, frame)
-    walk.push(node.annotation, frame.playing(ANNOTATION))
-    walk.push(node.value, frame.playing(PLAIN))
+    if not walk.passes_by(node):
+        walk.push(node.annotation, frame.playing(ANNOTATION))
+        walk.push(node.value, frame.playing(PLAIN))
 
 
 def _augmented_assign(walk: Walk, node: ast.AugAssign, frame: Frame) -> None:
@@ -298,6 +304,8 @@ def _compare(walk: Walk, node: ast.Compare, frame: Frame) -> None:
 
 
 def _expression_statement(walk: Walk, node: ast.Expr, frame: Frame) -> None:
+    if walk.passes_by(node):
+        return
     if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         walk.push(node.value, frame.playing(DOCSTRING))
     else:
@@ -329,9 +337,19 @@ def _compares_main(test: ast.Compare) -> bool:
     return isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
-def extract(source: Source, parsed: Parsed, words: Sequence[Word], needles: Sequence[str]) -> Facts:
-    """Return the facts of a parsed module whose legacy words are `words`."""
-    return Walk(source, words, needles, _HANDLERS).facts(parsed.tree, parsed.text)
+def extract(
+    source: Source,
+    parsed: Parsed,
+    words: Sequence[Word],
+    needles: Sequence[str],
+    lines: Sequence[int] | None = None,
+) -> Facts:
+    """Return the facts of a parsed module whose legacy words are `words`.
+
+    If `lines` are given, what is in a statement with none of them is passed by (see
+    `codemods.idle_statements`).
+    """
+    return Walk(source, words, needles, _HANDLERS, lines).facts(parsed.tree, parsed.text)
 
 
 _HANDLERS: dict[type[ast.AST], Handler] = {

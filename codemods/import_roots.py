@@ -2,7 +2,6 @@
 # `os.path` over plain strings: a `Path` for each look-up doubles the time of a resolution.
 # ruff: noqa: PTH112, PTH113, PTH117, PTH118, PTH120
 
-import configparser
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,10 +57,18 @@ class ImportRoots:
     _folders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _modules: dict[str, str | None] = field(default_factory=dict)
     _declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _located: dict[tuple[str, int, tuple[str, ...]], Located] = field(default_factory=dict)
 
     def locate(self, parts: Sequence[str], level: int, path: str) -> Located:
         """Follow a dotted path, as written in the file `path`, as far as it leads."""
-        folder = os.path.dirname(path)
+        folder = path.rpartition("/")[0] or "/"
+        key = (folder, level, tuple(parts))
+        found = self._located.get(key)
+        if found is None:
+            found = self._located[key] = self._locate(parts, level, folder)
+        return found
+
+    def _locate(self, parts: Sequence[str], level: int, folder: str) -> Located:
         if level:
             for _ in range(level - 1):
                 folder = os.path.dirname(folder)
@@ -175,9 +182,19 @@ def declared_folders(folder: str) -> list[str]:
         names += _strings(package.get("from") if isinstance(package, dict) else None)
     wheel = _at(document, ("tool", "hatch", "build", "targets", "wheel", "packages"))
     names += [os.path.dirname(item) or "." for item in _strings(wheel)]
+    return [name for name in [*names, *_of_setuptools(folder)] if name and not os.path.isabs(name)]
+
+
+def _of_setuptools(folder: str) -> list[str]:
+    file = os.path.join(folder, "setup.cfg")
+    if not os.path.isfile(file):
+        return []
+    import configparser  # noqa: PLC0415 - few projects have one, and every start is quick
+
+    names: list[str] = []
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read(os.path.join(folder, "setup.cfg"), encoding="utf-8")
+        parser.read(file, encoding="utf-8")
         names += parser.get("options.packages.find", "where", fallback="").split()
         layout = parser.get("options", "package_dir", fallback="")
     except (configparser.Error, UnicodeDecodeError):
@@ -185,7 +202,7 @@ def declared_folders(folder: str) -> list[str]:
     names += [
         line.partition("=")[2].strip() for line in layout.splitlines() if line.startswith("=")
     ]
-    return [name for name in names if name and not os.path.isabs(name)]
+    return names
 
 
 def _at(document: Mapping[str, Any], keys: Sequence[str]) -> Any:

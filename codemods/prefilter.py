@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # One read of this size covers nearly every source file; a longer file takes further reads.
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
+
+# The marks that UTF-16 text begins with.
+UTF_16 = frozenset({b"\xff\xfe", b"\xfe\xff"})
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -89,7 +92,7 @@ def contains_any(data: bytes, needles: Iterable[bytes]) -> bool:
     for needle in needles:
         if needle in data:
             return True
-    return data[:2] in {b"\xff\xfe", b"\xfe\xff"} and _contains_utf16(data, needles)
+    return data[:2] in UTF_16 and _contains_utf16(data, needles)
 
 
 def _contains_utf16(data: bytes, needles: Iterable[bytes]) -> bool:

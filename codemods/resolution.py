@@ -123,10 +123,7 @@ class Resolver:
     def add_facade(self, file: str, facade: Facade) -> None:
         """Let paths lead through a facade from now on."""
         self.facades[file] = facade
-        folder = file.rpartition("/")[0]
-        if file.rpartition("/")[2].startswith("__init__."):
-            folder = folder.rpartition("/")[0]
-        self._stems.setdefault(stem_of(file), set()).add(folder.rpartition("/")[2])
+        self._stems.setdefault(stem_of(file), set()).add(parent_of(file))
 
     def _through_facade(
         self, origin: Origin, names: Sequence[str], located: Located
@@ -266,6 +263,14 @@ def stem_of(file: str) -> str:
     folder, _, name = file.rpartition("/")
     stem = name.partition(".")[0]
     return folder.rpartition("/")[2] if stem == "__init__" else stem
+
+
+def parent_of(file: str) -> str:
+    """Return the part that stands before `stem_of(file)` where there is one."""
+    folder, _, name = file.rpartition("/")
+    if name.startswith("__init__."):
+        folder = folder.rpartition("/")[0]
+    return folder.rpartition("/")[2]
 
 
 def _match(

@@ -15,15 +15,21 @@ from pathlib import Path
 from codemods.assembly import assemble, unreadable
 from codemods.collection import paused
 from codemods.discovery import PROJECT_FILES, Language, discover, language_of, project_root
-from codemods.examination import Candidate, Examined, examine, language_of_bytes
-from codemods.facade_filter import Admission, FacadeFilter
+from codemods.examination import (
+    Candidate,
+    Examined,
+    examine,
+    examine_whole,
+    language_of_bytes,
+)
+from codemods.facade_filter import Admission, FacadeFilter, FirstLook, Sight
 from codemods.facts import Facts
 from codemods.globs import first_match
 from codemods.import_roots import ImportRoots
 from codemods.occurrence import Occurrence
 from codemods.prefilter import Absence, contains_any, read
 from codemods.report import ScanReport
-from codemods.resolution import Facade, Resolver, facade_of, stem_of
+from codemods.resolution import Facade, Resolver, facade_of
 from codemods.settings import LEGACY_EXPORTS, ScanSettings
 from codemods.suppression import apply_allow
 
@@ -67,7 +73,7 @@ class _Scan:
     resolvers: dict[str, Resolver] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     cold: dict[str, frozenset[bytes]] = field(default_factory=dict)
-    likely: FacadeFilter | None = None
+    likely: FirstLook | None = None
     used_excludes: set[str] = field(default_factory=set)
     files_examined: int = 0
 
@@ -92,7 +98,9 @@ class _Scan:
                 full = prefix + name
                 if full not in seen:
                     seen.add(full)
-                    files += self._admit(full, name)
+                    language = self._language(full, name)
+                    if language is not None:
+                        files.append((full, language))
             nested = {
                 prefix + name.rpartition("/")[0]
                 for name in found.names
@@ -103,18 +111,18 @@ class _Scan:
                 _Tree(folder, project, files, unreadable_folders, tuple(sorted(nested)))
             )
 
-    def _admit(self, full: str, name: str) -> Iterator[tuple[str, Language]]:
-        language = language_of(name.rpartition("/")[2])
+    def _language(self, full: str, name: str) -> Language | None:
+        """Return how a file is read; one that is not is counted."""
         if self.settings.exclude:
             pattern = first_match(self.shorten(full), self.settings.exclude)
             if pattern is not None:
                 self.used_excludes.add(pattern)
                 self.skipped["excluded by the settings"] += 1
-                return
+                return None
+        language = language_of(name.rpartition("/")[2])
         if language is None:
             self.skipped["other file type"] += 1
-        else:
-            yield full, language
+        return language
 
     def prefilter(self) -> list[Candidate]:
         """Read every file once and keep those that hold a needle."""
@@ -130,11 +138,12 @@ class _Scan:
                 data = read(full, tree.project)
                 if isinstance(data, bytes):
                     self.files_examined += 1
-                    if contains_any(data, needles):
+                    sight = self._first_look(data, needles)
+                    if sight is Sight.HIT:
                         hits += self._candidate(tree, full, language, data)
                         self._examine_early(hits)
-                    elif self.likely is not None and self.likely.is_cold(data):
-                        self.cold[full] = self.likely.every
+                    elif self.likely is not None and sight is Sight.COLD:
+                        self.cold[full] = self.likely.names
                 elif isinstance(data, Absence):
                     self.skipped[data.value] += 1
                 else:
@@ -153,7 +162,7 @@ class _Scan:
         candidate = hits.pop()
         self.examine_all([candidate])
         facts = self.examined[candidate.path].facts
-        known = frozenset() if self.likely is None else self.likely.every
+        known = frozenset() if self.likely is None else self.likely.names
         # A star import may hand on all of them.
         names = {name.encode() for name in LEGACY_EXPORTS} | {
             name.encode()
@@ -162,7 +171,13 @@ class _Scan:
             and not any(needle in name for needle in self.needles)
         }
         if not names <= known:
-            self.likely = FacadeFilter({b"": known | names}, frozenset())
+            needles = tuple(needle.encode() for needle in self.needles)
+            self.likely = FirstLook(needles, known | names)
+
+    def _first_look(self, data: bytes, needles: tuple[bytes, ...]) -> Sight:
+        if self.likely is not None:
+            return self.likely.look(data)
+        return Sight.HIT if contains_any(data, needles) else Sight.WARM
 
     def _candidate(
         self, tree: _Tree, full: str, language: Language, data: bytes
@@ -177,21 +192,33 @@ class _Scan:
     def importers(self, facades: FacadeFilter) -> list[Candidate]:
         """Read the files again that may reach one of some new facades."""
         found: list[Candidate] = []
-        known: dict[frozenset[bytes], bool] = {}
+        # What is left to be looked for in files that were found cold before.
+        left: dict[frozenset[bytes], FacadeFilter] = {frozenset(): facades}
         for tree in self.trees:
             for full, language in tree.files:
                 if full in self.examined or language is Language.DOCUMENT:
                     continue
-                tested = self.cold.get(full)
-                if tested is not None:
-                    if tested not in known:
-                        known[tested] = facades.every <= tested
-                    if known[tested]:
-                        continue
+                tested = self.cold.get(full, frozenset())
+                if tested not in left:
+                    left[tested] = facades.without(tested)
+                if not left[tested].every and tested:
+                    continue
                 data = read(full, tree.project)
-                if isinstance(data, bytes) and self._admits(facades, full, language, data):
+                if isinstance(data, bytes) and self._admits(left[tested], full, language, data):
                     found += self._candidate(tree, full, language, data)
         return found
+
+    def complete(self, facades: FacadeFilter) -> None:
+        """Examine the hits wholly that may reach one of some new facades."""
+        for path, item in self.examined.items():
+            if not item.is_whole:
+                text = item.parts[0].source.text
+                for needle in self.needles:
+                    # What stands behind the legacy module's own name is taken from no facade.
+                    text = text.replace(f"{needle}.", f"{needle}_")
+                data = text.encode("utf-8", "surrogatepass")
+                if facades.admit(data) is Admission.ADMITTED:
+                    self.examined[path] = examine_whole(item, self.needles)
 
     def _admits(self, facades: FacadeFilter, full: str, language: Language, data: bytes) -> bool:
         if language not in {Language.PYTHON, Language.BARE}:
@@ -203,9 +230,10 @@ class _Scan:
 
     # Examination
 
-    def examine_all(self, candidates: Sequence[Candidate]) -> None:
+    def examine_all(self, candidates: Sequence[Candidate], *, is_whole: bool = False) -> None:
         """Examine candidates, in processes when there are many."""
-        work = partial(examine, needles=self.needles, max_bytes=self.settings.max_file_bytes)
+        limit = self.settings.max_file_bytes
+        work = partial(examine, needles=self.needles, max_bytes=limit, is_whole=is_whole)
         left = list(candidates)
         if self.jobs > 1 and len(left) >= POOL_THRESHOLD:
             left.sort(key=lambda item: -len(item.data))
@@ -241,7 +269,8 @@ class _Scan:
             if isinstance(data, bytes):
                 candidate = Candidate(path, Language.PYTHON, data)
                 limit = self.settings.max_file_bytes
-                self.modules[path] = examine(candidate, self.needles, limit).facts
+                found = examine(candidate, self.needles, limit, is_whole=False)
+                self.modules[path] = found.facts
         return self.modules[path]
 
     def make_resolvers(self) -> None:
@@ -270,18 +299,9 @@ class _Scan:
             for path, facade in new.items():
                 for resolver in self.resolvers.values():
                     resolver.add_facade(path, facade)
-            names: dict[bytes, frozenset[bytes]] = {}
-            for path, facade in new.items():
-                stem = os.fsencode(stem_of(path))
-                # A file with a needle in it has been examined already.
-                given = {
-                    name.encode()
-                    for name in facade.names
-                    if not any(needle in name for needle in self.needles)
-                }
-                names[stem] = names.get(stem, frozenset()) | given
-            starred = {os.fsencode(stem_of(path)) for path, facade in new.items() if facade.starred}
-            self.examine_all(self.importers(FacadeFilter(names, frozenset(starred))))
+            facades = FacadeFilter.of(new, self.needles)
+            self.complete(facades)
+            self.examine_all(self.importers(facades), is_whole=True)
 
     def occurrences(self) -> Iterator[Occurrence]:
         """Yield every occurrence, in no order."""

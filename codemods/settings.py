@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +112,8 @@ class ScanSettings:
 def _reject_unknown(mapping: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> None:
     for key in mapping:
         if key not in known:
+            import difflib  # noqa: PLC0415 - only a mistake needs it
+
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
             advice = f"did you mean {near[0]!r}?" if near else None
             raise SettingsError(f"unknown key {key!r}", place=prefix or None, advice=advice)

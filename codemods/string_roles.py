@@ -4,16 +4,13 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codemods.callees import RUNNERS
+from codemods.callees import CERTAIN_IMPORTERS, RUNNERS
 from codemods.dotted_text import DOTTED, Form, Reading, read_text
 from codemods.facts import Fixed, Mode, Origin, Reference
 from codemods.occurrence import Kind, Status
 
 if TYPE_CHECKING:
     from codemods.walk import Frame, Walk
-
-# These name their argument's module for certain, so a variable argument is a doubt.
-_CERTAIN_IMPORTERS = frozenset({"__import__", "import_module", "run_module"})
 
 _PROSE = Fixed(Status.DOCUMENTATION, Kind.PROSE, "a sentence that mentions the name")
 _FILE = Fixed(Status.UNRELATED, Kind.IDENTIFIER, "the name of a file that is no module")
@@ -98,7 +95,7 @@ def joined(walk: "Walk", node: ast.JoinedStr, frame: "Frame") -> None:
 
 def importer_call(walk: "Walk", node: ast.Call, callee: tuple[str, ...], frame: "Frame") -> None:
     """Doubt a dynamic import whose argument holds no text that decides it."""
-    if not callee or callee[-1] not in _CERTAIN_IMPORTERS or not node.args:
+    if not callee or callee[-1] not in CERTAIN_IMPORTERS or not node.args:
         return
     first = node.args[0]
     if isinstance(first, ast.Name):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from codemods.bindings import Alias, Literal, Scope, Unknown
 from codemods.comments import comment_words
 from codemods.facts import Doubt, Facts, Fixed, Mode, Origin, Reference
+from codemods.idle_statements import is_idle
 from codemods.occurrence import Kind, Status
 from codemods.source import Source, Word
 from codemods.string_roles import PLAIN, Role
@@ -79,7 +80,10 @@ _FIELDS = _fields()
 
 
 class Walk:
-    """One walk over one module; `handlers` say what to do at a node of a type."""
+    """One walk over one module; `handlers` say what to do at a node of a type.
+
+    If `lines` are given, what is in a statement with none of them is passed by.
+    """
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Walk:
         words: Sequence[Word],
         needles: Sequence[str],
         handlers: dict[type[ast.AST], Handler],
+        lines: Sequence[int] | None = None,
     ) -> None:
         self.source = source
         self.words = words
@@ -97,6 +102,7 @@ class Walk:
         self.is_script = source.text.startswith("#!")
         self.stars: list[Origin] = []
         self._handlers = handlers
+        self._lines = lines
         self._references: list[Reference] = []
         self._claims: list[tuple[int, int, int | Fixed]] = []
         self._doubts: list[Doubt] = []
@@ -155,6 +161,10 @@ class Walk:
     def push_all(self, nodes: Sequence[ast.AST], frame: Frame) -> None:
         """Visit expressions later, the last one first."""
         self._stack.extend([(node, frame) for node in nodes])
+
+    def passes_by(self, statement: ast.stmt) -> bool:
+        """Say whether what is in a statement need not be walked."""
+        return self._lines is not None and is_idle(statement, self._lines)
 
     def push_body(self, body: Sequence[ast.AST], frame: Frame) -> None:
         """Visit statements in their order."""
