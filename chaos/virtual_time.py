@@ -164,10 +164,11 @@ class _VirtualSelector(selectors.BaseSelector):
         if arrived:
             return arrived
         # asyncio's own timers (asyncio.timeout, asyncio.sleep) live on the same timeline. The
-        # rounding takes away what the float arithmetic of `when - time()` added.
+        # rounding takes away what the float arithmetic of `when - time()` added. It must not take
+        # away more than the loop itself forgives (a nanosecond): such a timer would never be due.
         limit_ms = None
         if timeout is not None:
-            limit_ms = self._clock.elapsed_ms + math.ceil(round(timeout * 1000, 3))
+            limit_ms = self._clock.elapsed_ms + math.ceil(round(timeout * 1000, 6))
         if self._clock.fire_next(limit_ms):
             return []
         return self._wait_for_io("every task waits for something that never comes")

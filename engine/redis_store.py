@@ -1,4 +1,4 @@
-"""Executions in Redis. The only module that imports the Redis client."""
+"""Executions in Redis."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from engine import codec, redis_scripts, redis_wire
 from engine.clock import Clock
@@ -24,6 +24,7 @@ from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource, check_execution_id
 from engine.json_form import storable_text
 from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.redis_client import STORE_FAILURES, close_client
 from engine.redis_due_queue import RedisDueQueue
 from engine.redis_feed import RedisFeed
 from engine.redis_replication import replicate
@@ -225,7 +226,7 @@ class RedisStore:
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
         if self._close_client:
-            await self._client.aclose()
+            await close_client(self._client)
 
     def _now(self) -> str:
         return "" if self._clock is None else str(self._clock.now_ms())
@@ -244,7 +245,7 @@ class RedisStore:
         try:
             async for key in self._client.scan_iter(f"{{{prefix}:??}}:{kind}:*", count=1_000):
                 yield key
-        except (RedisError, OSError) as error:
+        except STORE_FAILURES as error:
             raise StoreUnavailableError(f"the store failed: {error}") from error
 
     def _due_key(self, shard: int) -> str:
@@ -353,7 +354,7 @@ class RedisStore:
             if "WRONGTYPE" in str(error):
                 raise CheckpointCorruptError(f"{what}: {error}") from None
             raise StoreUnavailableError(f"the store failed: {error}") from error
-        except (RedisError, OSError) as error:
+        except STORE_FAILURES as error:
             raise StoreUnavailableError(f"the store failed: {error}") from error
 
 

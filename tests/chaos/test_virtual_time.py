@@ -1,6 +1,7 @@
 """Virtual time moves only by timers, keeps their order, and stands still during real I/O."""
 
 import asyncio
+import math
 import socket
 import threading
 
@@ -156,3 +157,15 @@ def test_a_long_run_needs_no_real_time():
         return clock.elapsed_ms
 
     assert _run(main, stall_grace_s=0.0) == 50 * 3_600_000
+
+
+@pytest.mark.parametrize("delay_s", [0.001_000_3, 0.000_000_02, 0.007_000_499])
+def test_a_pause_of_a_crooked_length_ends(delay_s: float) -> None:
+    """A pause drawn at random must not leave a rest of time in which no timer is ever due."""
+    clock = VirtualClock()
+
+    async def main() -> int:
+        await asyncio.wait_for(asyncio.sleep(delay_s), 5)
+        return clock.elapsed_ms
+
+    assert run_virtual(main, clock) == math.ceil(delay_s * 1_000)
