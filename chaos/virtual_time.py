@@ -13,6 +13,7 @@ Only public asyncio interfaces are used: a custom selector and an overridden `ti
 """
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import math
@@ -44,12 +45,16 @@ class TimerHandle(Protocol):
 
 
 class _Timer:
-    """One armed timer. Ordered by instant, then rank, then the order of arming."""
+    """One armed timer. Ordered by instant, then rank, then the order of arming.
 
-    __slots__ = ("callback", "key")
+    Its callback runs in the context that armed it, as with the timers of asyncio.
+    """
+
+    __slots__ = ("callback", "context", "key")
 
     def __init__(self, key: tuple[int, int, int], callback: Callable[[], object]) -> None:
         self.key = key
+        self.context = contextvars.copy_context()
         self.callback: Callable[[], object] | None = callback
 
     def __lt__(self, other: "_Timer") -> bool:
@@ -142,7 +147,7 @@ class VirtualClock:
         self._elapsed_ms = max(self._elapsed_ms, timer.key[0])
         callback, timer.callback = timer.callback, None
         if callback is not None:
-            callback()
+            timer.context.run(callback)
         return True
 
 

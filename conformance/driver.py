@@ -20,6 +20,7 @@ from conformance.scenario import (
 )
 from conformance.subject import (
     BuildSubject,
+    FreezableSubject,
     ResumeRequest,
     SegmentResult,
     StartRequest,
@@ -37,18 +38,34 @@ class Driver:
     `returned` is the last state that a call returned.
     """
 
-    def __init__(self, world: World, build: BuildSubject) -> None:
+    def __init__(self, world: World, build: BuildSubject, *, freezable: bool = False) -> None:
         """Prepare to drive what `build` makes in `world`."""
         self._world = world
         self._build = build
-        self._process = Process()
+        self._process = Process(freezable=freezable)
         self.subject = self._process.call(lambda: build(world))
         self.returned: StateView | None = None
 
     async def drive(self) -> None:
         """Carry out all operations in order."""
         for operation in self._world.scenario.driver:
-            await self._perform(operation)
+            await self.perform(operation)
+
+    def freeze(self) -> None:
+        """Let the process stand still, as if it had been stopped; needs `freezable`."""
+        self._process.freeze()
+        if isinstance(self.subject, FreezableSubject):
+            self.subject.freeze()
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        if isinstance(self.subject, FreezableSubject):
+            self.subject.thaw()
+        self._process.thaw()
+
+    def kill(self) -> None:
+        """Let the process die."""
+        self._process.kill()
 
     async def close(self) -> None:
         """End the subject and whatever it still runs."""
@@ -59,7 +76,8 @@ class Driver:
             self._process.kill()
             await self._process.reap()
 
-    async def _perform(self, operation: Operation) -> None:
+    async def perform(self, operation: Operation) -> None:
+        """Carry out one operation."""
         match operation:
             case Execute():
                 await self._start(operation)

@@ -94,6 +94,7 @@ class StoreObserver:
 
     `crash_after_write`: the process dies right after this many further successful writes.
     `broken`: the first error of the store itself, as opposed to a scripted one.
+    `processes`: how many processes of the executor have been started; part of the seed of their ids.
     """
 
     clock: VirtualClock
@@ -102,6 +103,7 @@ class StoreObserver:
     lens: StoreLens = field(default_factory=PlainLens)
     crash_after_write: int | None = None
     broken: Exception | None = None
+    processes: int = 0
     touched: set[str] = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     expiries: dict[str, int] = field(default_factory=dict)

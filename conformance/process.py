@@ -8,7 +8,9 @@ test needs no hook for it.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, TypeVar
 
 from conformance.errors import HarnessError
@@ -24,9 +26,12 @@ _CURRENT: contextvars.ContextVar["Process | None"] = contextvars.ContextVar(
 class Process:
     """One life of the process under test. The driver itself belongs to none."""
 
-    def __init__(self) -> None:
-        """Begin a life. Needs a running loop."""
+    def __init__(self, *, freezable: bool = False) -> None:
+        """Begin a life. Needs a running loop; only a `freezable` one can be frozen."""
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_freezable = freezable
+        self._thawed = asyncio.Event()
+        self._thawed.set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -51,6 +56,42 @@ class Process:
             self.death.set_result(None)
         for task in self._tasks:
             task.cancel()
+
+    def freeze(self) -> None:
+        """Stop every task of the process where it waits now, whatever it waits for."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        """Let the tasks go on; what they waited for may long have come."""
+        self._thawed.set()
+
+    async def gated(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run `coroutine`, but hold it at its waits while the process is frozen."""
+        return await self._gate(coroutine)
+
+    @types.coroutine
+    def _gate(self, coroutine: Coroutine[Any, Any, _Result]) -> Generator[Any, Any, _Result]:
+        resume: Callable[[], Any] = partial(coroutine.send, None)
+        while True:
+            while not self._thawed.is_set():
+                try:
+                    yield from self._thawed.wait().__await__()
+                except asyncio.CancelledError as error:
+                    resume = partial(coroutine.throw, error)
+                    if self.is_dead:
+                        break
+            try:
+                waits_for = resume()
+            except StopIteration as done:
+                result: _Result = done.value
+                return result
+            try:
+                resume = partial(coroutine.send, (yield waits_for))
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is the coroutine's to handle
+                resume = partial(coroutine.throw, error)
 
     async def reap(self) -> None:
         """Wait until no task of the process is left.
@@ -100,9 +141,11 @@ def follow_tasks(loop: asyncio.AbstractEventLoop) -> None:
     def make_task(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         context = options.get("context")
         owner = _CURRENT.get() if context is None else context.get(_CURRENT)
+        if owner is not None and owner.is_freezable:
+            coroutine = owner.gated(coroutine)
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         if owner is not None:
             owner.adopt(task)
         return task

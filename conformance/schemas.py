@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from conformance.codemod_batch_schema import CodemodBatchReport
 from conformance.codemod_schema import CodemodReport
 from conformance.comparator import Layer
+from conformance.kit.executor_protocol import protocol_schema
 from conformance.ledger import Decision, FaultKind
 from conformance.report import GateReport
 from conformance.scenario import Scenario
@@ -282,6 +283,7 @@ FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "ledger": _input(LedgerFile),
     "codemod": _input(CodemodReport),
     "codemod-batch": _input(CodemodBatchReport),
+    "executor-protocol": protocol_schema,
 }
 
 

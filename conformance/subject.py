@@ -2,10 +2,10 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from conformance.errors import HarnessError, UsageError
 from conformance.scenario import PatchState
@@ -19,6 +19,7 @@ ENTRY_POINT_GROUP = "planproof.executors"
 BUILT_IN: Mapping[str, str] = {
     "legacy": "conformance.subjects.legacy:LegacySubject",
     "unified": "conformance.subjects.unified:UnifiedSubject",
+    "exemplar": "conformance.kit.exemplar:Exemplar",
 }
 
 
@@ -106,6 +107,17 @@ class Subject(Protocol):
         """Give back what the subject holds. The world's parts are not its own."""
 
 
+@runtime_checkable
+class FreezableSubject(Protocol):
+    """A subject with a process of its own, which the harness can let stand still."""
+
+    def freeze(self) -> None:
+        """Let it stand still."""
+
+    def thaw(self) -> None:
+        """Let it go on."""
+
+
 class BuildSubject(Protocol):
     """Builds a subject in a world; a subject class is one."""
 
@@ -113,16 +125,35 @@ class BuildSubject(Protocol):
         """Build the subject."""
 
 
+_Build = TypeVar("_Build", bound=BuildSubject)
+_REGISTERED: dict[str, BuildSubject] = {}
+
+
+def executor(name: str) -> Callable[[_Build], _Build]:
+    """Return the decorator that makes a subject known as `name` in this process.
+
+    A package that is installed uses an entry point of the group `planproof.executors` instead.
+    """
+
+    def register(build: _Build) -> _Build:
+        _REGISTERED[name] = build
+        return build
+
+    return register
+
+
 def find_subject(name: str) -> BuildSubject:
-    """Return the subject called `name`.
+    """Return the subject called `name`: ours, a registered one, an installed one, `module:name`.
 
     Raises:
         UsageError: there is none.
         HarnessError: it cannot be loaded.
     """
-    place = BUILT_IN.get(name)
+    place = BUILT_IN.get(name, name)
+    if name in _REGISTERED:
+        return _REGISTERED[name]
     try:
-        if place is not None:
+        if ":" in place:
             module_name, _, attribute = place.partition(":")
             found: BuildSubject = getattr(importlib.import_module(module_name), attribute)
             return found
@@ -139,4 +170,6 @@ def find_subject(name: str) -> BuildSubject:
 
 def subject_names() -> list[str]:
     """Return the names of all executors that can be asked for."""
-    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+    return sorted(
+        {*BUILT_IN, *_REGISTERED, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))}
+    )

@@ -64,6 +64,17 @@ class Effect:
     idempotency_key: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class BegunCall:
+    """A call that a tool was given. What came of it may be unknown: its effect may have happened."""
+
+    tool: str
+    parameters: Any
+    at_ms: int
+    segment: int
+    idempotency_key: str | None
+
+
 class ScriptedTools:
     """Tools that do what the scenario says: the nth call of a tool takes outcome n.
 
@@ -78,6 +89,7 @@ class ScriptedTools:
         self._counts: dict[str, int] = {}
         self.segment = 0
         self.effects: list[Effect] = []
+        self.begun: list[BegunCall] = []
 
     def aliases(self, tool: str) -> Mapping[str, str]:
         """Return alias -> primary of a tool in definition order; empty for an unknown tool."""
@@ -118,6 +130,7 @@ class ScriptedTools:
                 "signal": signal is not None,
             }
         )
+        self.begun.append(BegunCall(tool, sent, self._clock.elapsed_ms, segment, idempotency_key))
         if outcome.ignore_abort:
             await self._wait_deaf(outcome.latency_ms)
         else:

@@ -6,6 +6,7 @@ is recorded in `seen`, in the words of trace/v1. A world serves one run of one s
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from chaos.virtual_time import VirtualClock
 from conformance.fault_script import FaultScript
@@ -39,6 +40,8 @@ class World:
         seen: where observations go. A subject adds `events`, `step_updates`, `scheduled` and
             `trace_entries` itself, since only it knows what its executor's messages mean; the
             other lists are filled by the world.
+        scratch: an empty folder of this run, where an executor with a store of its own keeps it;
+            None where no such executor runs.
     """
 
     scenario: Scenario
@@ -50,9 +53,12 @@ class World:
     channel: ScriptedChannel
     faults: FaultScript
     seen: Observations
+    scratch: Path | None = None
 
 
-def build_world(scenario: Scenario, clock: VirtualClock, store: ObservedRedis) -> World:
+def build_world(
+    scenario: Scenario, clock: VirtualClock, store: ObservedRedis, scratch: Path | None = None
+) -> World:
     """Put up the world of `scenario` around a store client that is already observed."""
     observer = store.observer
     return World(
@@ -65,4 +71,5 @@ def build_world(scenario: Scenario, clock: VirtualClock, store: ObservedRedis) -
         channel=ScriptedChannel(observer.faults),
         faults=observer.faults,
         seen=observer.seen,
+        scratch=scratch,
     )

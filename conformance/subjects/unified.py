@@ -43,9 +43,9 @@ class UnifiedSubject:
         """Build the machine's parts from `world`."""
         self._world = world
         world.store.observer.lens = _Lens()
-        # A process that follows a dead one must draw other ids than that one did; what is
-        # durable tells them apart.
-        seed = f"{world.scenario.execution_id}/{len(world.seen.writes)}"
+        # A process that follows a dead one, or works beside another, must draw other ids.
+        world.store.observer.processes += 1
+        seed = f"{world.scenario.execution_id}/{world.store.observer.processes}"
         self._ids = SeededIdSource(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         self._store = RedisStore(world.store, prefix=PREFIX, clock=world.clock, ids=self._ids)
         self._plans: dict[str, Mapping[str, Any]] = {}
