@@ -33,7 +33,7 @@ def _drawn(text: str, colour: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="20" role="img" '
         f'aria-label="{title}"><title>{title}</title>'
         f'<clipPath id="r"><rect width="{whole}" height="20" rx="3"/></clipPath>'
-        f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#444"/>'
+        f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#4d4d4d"/>'
         f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/></g>'
         '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" '
         'text-anchor="middle">'
