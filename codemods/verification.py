@@ -49,10 +49,11 @@ def verify(
     settings: ScanSettings,
     level: str,
     *,
+    since: str = LEVELS[0],
     options: MigrationSettings | None = None,
     environment: ProofEnvironment | None = None,
 ) -> tuple[Proof, ...]:
-    """Climb the ladder up to `level`, every rung of it, whether or not a lower one holds.
+    """Climb the ladder from `since` up to `level`, every rung, whether or not a lower one holds.
 
     Changes without a plan can be proved file by file only. A plan that changes nothing has
     nothing to prove. A rung that could not be climbed is a fault (`Proof.is_unexamined`).
@@ -63,5 +64,5 @@ def verify(
     claim = Claim(changes, settings, options, environment or ProofEnvironment(), whole)
     if not changes:
         return ()
-    wanted = LEVELS[: LEVELS.index(level) + 1]
+    wanted = LEVELS[LEVELS.index(since) : LEVELS.index(level) + 1]
     return tuple(proof for name in wanted for proof in _RUNGS[name](claim))

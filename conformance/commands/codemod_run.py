@@ -20,7 +20,7 @@ from codemods.occurrence import Scope, Status
 from codemods.reports.todo import insert_todos
 from codemods.scanner import Progress
 from codemods.settings import ScanSettings
-from codemods.verification import Proof, verify
+from codemods.verification import Proof
 from codemods.writing import (
     Completed,
     WriteError,
@@ -30,10 +30,14 @@ from codemods.writing import (
     write_groups,
     written_by,
 )
+from conformance.commands.codemod_ladder import Ladder
 from conformance.commands.codemod_proofs import proof_codes, proof_environment
 from conformance.commands.codemod_tree import demand_clean, foreign_files
 from conformance.commands.scan import read_settings
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
+
+# Time of the last change, size and number of a file; None where there is none.
+_State = tuple[int, int, int] | None
 
 Mode = Literal["plan", "check", "diff", "write"]
 
@@ -161,6 +165,7 @@ def migrate(
         completed = _complete(journal_root(paths), request)
         plan = plan_migration(paths, scan_settings, options, progress=progress, jobs=options.jobs)
         _demand_sound(plan, paths)
+        seen = _states(plan)
         environment = proof_environment(
             paths,
             python=request.python,
@@ -168,26 +173,25 @@ def migrate(
             foreign=request.foreign,
             jobs=options.jobs,
         )
-        proofs = verify(
-            plan, scan_settings, options.verify.value, options=options, environment=environment
-        )
+        foreign = foreign_files(plan, paths)
+        proofs = Ladder(scan_settings, options, environment).climb(plan, foreign)
         # What is left because a proof could not be had is not known to need a change by hand.
         examined = faults_of(item for item in proofs if not item.is_unexamined)
-        known = drop_groups(plan, {**examined, **foreign_files(plan, paths)})
+        known = drop_groups(plan, {**examined, **foreign})
         plan = drop_groups(known, faults_of(proofs))
         if request.todo:
             changes = insert_todos(plan, paths=paths, settings=scan_settings)
             plan = replace(plan, changes=changes)
             plan = drop_groups(plan, foreign_files(plan, paths))
         is_written = request.mode == "write"
-        finished = Finished(plan, tuple(proofs), is_written, {}, completed)
+        finished = Finished(plan, proofs, is_written, {}, completed)
         finished = _judged(finished, known, request)
         if is_written:
             unwritten = _write(finished, request, describe(finished))
             plan = drop_groups(plan, unwritten)
             finished = replace(finished, plan=plan, unwritten=unwritten)
             finished = _judged(finished, drop_groups(known, unwritten), request)
-            _demand_residue(finished, paths, scan_settings, options)
+            _demand_residue(finished, paths, scan_settings, options, seen)
     return finished
 
 
@@ -260,22 +264,53 @@ def _demand_residue(
     paths: Sequence[Path],
     settings: ScanSettings,
     options: MigrationSettings,
+    seen: Mapping[str, _State],
 ) -> None:
     """Scan again: exactly what was reported or allowed must be left.
 
-    A file that somebody else changed meanwhile is theirs, and not looked at.
+    A file that is not written because somebody else changed it is theirs, and not looked at.
     """
     plan = finished.plan
     after = plan_migration(paths, settings, options, jobs=options.jobs)
     reported = {row.occurrence.path for row in plan.rows if row.outcome is Outcome.REPORTED}
     more = [change.shown for change in after.changes if change.shown not in reported]
-    if more:
-        raise HarnessError("a second run would change more", place=more[0])
     found, expected = found_by(after), plan.residue()
     wrong = sorted(
         key for key in (found - expected) + (expected - found) if key[0] not in finished.unwritten
     )
-    if wrong:
+    places = [*more, *(key[0] for key in wrong)]
+    theirs = next((place for place in places if _is_theirs(plan, place, seen)), None)
+    if theirs is not None:
         raise HarnessError(
-            "a scan after the run does not find what was reported", place=wrong[0][0]
+            "was changed by something else while the run wrote, so what is left in it is not known",
+            place=theirs,
+            advice="everything else is written: run again to look at this file",
         )
+    if more:
+        raise HarnessError("a second run would change more", place=more[0])
+    if wrong:
+        place = wrong[0][0]
+        raise HarnessError("a scan after the run does not find what was reported", place=place)
+
+
+def _states(plan: Migration) -> dict[str, _State]:
+    """Return what tells that a file has been saved, of every file with an occurrence."""
+    root = Path(plan.scanned.root)
+    return {name: _state(root / name) for name in {row.occurrence.path for row in plan.rows}}
+
+
+def _state(path: Path) -> _State:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _is_theirs(plan: Migration, place: str, seen: Mapping[str, _State]) -> bool:
+    """Say whether a file holds something else than was planned or written."""
+    path = Path(plan.scanned.root, place)
+    written = next((item.after for item in plan.changes if item.shown == place), None)
+    if written is not None:
+        return not path.is_file() or path.read_bytes() != written
+    return place in seen and _state(path) != seen[place]

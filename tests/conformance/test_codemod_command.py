@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -261,7 +262,7 @@ def test_a_failing_proof_stops_the_files_of_its_group_only(
         Proof("facade.py", "P1", "a second run would change it"),
         Proof("b.py", "P0"),
     )
-    monkeypatch.setattr("conformance.commands.codemod_run.verify", lambda *_, **__: bad)
+    monkeypatch.setattr("conformance.commands.codemod_ladder.verify", lambda *_, **__: bad)
     patch = tmp_path / "x.patch"
     arguments = ["codemod", str(folder), "--patch", str(patch), "--format", "json"]
     assert run([*arguments, "--write"]) == 1
@@ -280,10 +281,54 @@ def test_a_fault_of_the_whole_stops_everything(project, monkeypatch, capsys) -> 
     folder = project(a=TOOLS, b=CALL)
     before = snapshot(folder)
     bad = (Proof(".", "P5", "could not run: no tests"),)
-    monkeypatch.setattr("conformance.commands.codemod_run.verify", lambda *_, **__: bad)
+    monkeypatch.setattr("conformance.commands.codemod_ladder.verify", lambda *_, **__: bad)
     assert run(["codemod", str(folder), "--write"]) == 4
     assert snapshot(folder) == before
     assert "could not run: no tests" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("left.py", "x = 1\n"),
+        ("left.py", None),
+        ("a.py", "x = 1\n" + TOOLS),
+        ("left.py", UNKNOWN + TOOLS),
+    ],
+    ids=["no word any more", "deleted", "after it was written", "more words"],
+)
+def test_a_file_that_somebody_saves_while_the_run_writes_is_named(
+    project, monkeypatch, capsys, name, theirs
+) -> None:
+    from conformance.commands import codemod_run
+
+    folder = project(a=TOOLS, left=UNKNOWN)
+    write = codemod_run.write_groups
+
+    def written(*arguments, **named):
+        faults = write(*arguments, **named)
+        if theirs is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text(theirs)
+        return faults
+
+    monkeypatch.setattr(codemod_run, "write_groups", written)
+    assert run(["codemod", str(folder), "--write"]) == 3
+    err = capsys.readouterr().err
+    assert f"{name}: was changed by something else while the run wrote" in err
+    assert "run again" in err and "Traceback" not in err
+    assert "engine" in (folder / "a.py").read_text() or name == "a.py"
+
+
+def test_a_scan_after_the_run_that_disagrees_is_no_ones_edit(project, monkeypatch, capsys) -> None:
+    from conformance.commands import codemod_run
+
+    folder = project(a=TOOLS, left=UNKNOWN)
+    monkeypatch.setattr(codemod_run, "found_by", lambda _: Counter())
+    assert run(["codemod", str(folder), "--write"]) == 3
+    err = capsys.readouterr().err
+    assert "left.py" in err and "does not find what was reported" in err
 
 
 def test_the_report_names_the_proofs(project, capsys) -> None:
