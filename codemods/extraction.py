@@ -24,11 +24,13 @@ from codemods.walk import IDENTIFIER, Frame, Handler, Walk, chain_of
 
 
 def _import(walk: Walk, node: ast.Import, frame: Frame) -> None:
+    is_idle = walk.passes_by(node)
     for alias in node.names:
         parts = tuple(alias.name.split("."))
         origin = Origin(parts, certain=len(parts))
-        span = walk.span(alias, frame)
-        walk.add(Reference(*span, Kind.IMPORT, Mode.MODULE, origin, context=frame.context))
+        if not is_idle:
+            span = walk.span(alias, frame)
+            walk.add(Reference(*span, Kind.IMPORT, Mode.MODULE, origin, context=frame.context))
         if alias.asname:
             walk.bind_import(alias.asname, origin, frame)
         else:
@@ -39,6 +41,9 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
     parts = tuple(node.module.split(".")) if node.module else ()
     origin = Origin(parts, node.level, len(parts))
     names = tuple(alias.name for alias in node.names)
+    if walk.passes_by(node):
+        _bind_names(walk, node, origin, frame)
+        return
     if names == ("*",):
         form = Kind.STAR_IMPORT
     else:
@@ -48,20 +53,26 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
     module = walk.add(
         Reference(start, head, form, Mode.MODULE, origin, names=names, context=frame.context)
     )
+    _bind_names(walk, node, origin, frame)
     if names == ("*",):
-        if frame.scope is walk.module:
-            walk.stars.append(origin)
         return
     taken = Kind.RELATIVE_IMPORT if node.level else Kind.FROM_IMPORT
     for alias in node.names:
-        below = origin.below(alias.name)
         walk.add(
             Reference(
-                *walk.span(alias, frame), taken, Mode.TAKEN, below,
+                *walk.span(alias, frame), taken, Mode.TAKEN, origin.below(alias.name),
                 context=frame.context, parent=module,
             )
         )  # fmt: skip
-        walk.bind_import(alias.asname or alias.name, below, frame)
+
+
+def _bind_names(walk: Walk, node: ast.ImportFrom, origin: Origin, frame: Frame) -> None:
+    if node.names[0].name != "*":
+        for alias in node.names:
+            name = alias.asname or alias.name
+            walk.bind_import(name, origin.below(alias.name), frame)
+    elif frame.scope is walk.module:
+        walk.stars.append(origin)
 
 
 def _name(walk: Walk, node: ast.Name, frame: Frame) -> None:
