@@ -42,7 +42,7 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
     origin = Origin(parts, node.level, len(parts))
     names = tuple(alias.name for alias in node.names)
     if walk.passes_by(node):
-        _bind_names(walk, node, origin, frame)
+        walk.bind_names(node, origin, frame)
         return
     if names == ("*",):
         form = Kind.STAR_IMPORT
@@ -53,7 +53,7 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
     module = walk.add(
         Reference(start, head, form, Mode.MODULE, origin, names=names, context=frame.context)
     )
-    _bind_names(walk, node, origin, frame)
+    walk.bind_names(node, origin, frame)
     if names == ("*",):
         return
     taken = Kind.RELATIVE_IMPORT if node.level else Kind.FROM_IMPORT
@@ -64,15 +64,6 @@ def _import_from(walk: Walk, node: ast.ImportFrom, frame: Frame) -> None:
                 context=frame.context, parent=module,
             )
         )  # fmt: skip
-
-
-def _bind_names(walk: Walk, node: ast.ImportFrom, origin: Origin, frame: Frame) -> None:
-    if node.names[0].name != "*":
-        for alias in node.names:
-            name = alias.asname or alias.name
-            walk.bind_import(name, origin.below(alias.name), frame)
-    elif frame.scope is walk.module:
-        walk.stars.append(origin)
 
 
 def _name(walk: Walk, node: ast.Name, frame: Frame) -> None:

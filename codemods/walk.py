@@ -211,6 +211,14 @@ class Walk:
         if origin.level or origin.parts[0] not in _STANDARD_LIBRARY:
             self._imported.add(name)
 
+    def bind_names(self, node: ast.ImportFrom, origin: Origin, frame: Frame) -> None:
+        """Bind the names that are taken from the module `origin`."""
+        if node.names[0].name != "*":
+            for alias in node.names:
+                self.bind_import(alias.asname or alias.name, origin.below(alias.name), frame)
+        elif frame.scope is self.module:
+            self.stars.append(origin)
+
     def bind_target(self, target: ast.expr, value: ast.expr | None, frame: Frame) -> None:
         """Bind the name of a simple assignment, as an alias where the value is a chain."""
         if not isinstance(target, ast.Name):
