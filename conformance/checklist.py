@@ -16,6 +16,7 @@ from conformance.config import Attestation
 from conformance.errors import UsageError
 from conformance.metrics.execution_tests import TestEvidence
 from conformance.metrics.legacy_imports import ScanEvidence
+from conformance.metrics.monitoring import AlertTests, watch
 from conformance.report import Finding, Verdict
 
 LEGACY_NAMES = (
@@ -37,10 +38,9 @@ INTERFACE_FILE = "engine/types/execution.py"
 INTERFACE_NAMES = ("WorkflowExecutor", "ExecutionResult", "SingleStepResult")
 MACHINE_FILE = "engine/workflow_machine.py"
 RESUME_EVENT = "WORKFLOW_RESUME"
+CHECKPOINT_EVENT = "CHECKPOINT_FAILED"
 
 _CHAOS_TEST = re.compile(r"chaos|crash|resum|kill", re.IGNORECASE)
-_CHECKPOINT_ALERT = re.compile(r"^\s*(-\s*)?alert:.*checkpoint", re.IGNORECASE | re.MULTILINE)
-_DASHBOARD = re.compile(r"workflow_resume", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class ChecklistEvidence:
     tests: TestEvidence | None = None
     scan: ScanEvidence | None = None
     documentation: Finding | None = None
+    alert_tests: AlertTests | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,40 +239,18 @@ def _chaos_tests(evidence: ChecklistEvidence) -> Answer:
     return Answer(Verdict.MET, figure, (evidence.tests.source,))
 
 
+def _watched(evidence: ChecklistEvidence, event: str) -> Answer:
+    sources = {path: text for path, text in evidence.sources.items() if path.startswith("engine/")}
+    found = watch(sources, event, evidence.alert_tests)
+    return Answer(found.verdict, found.figure, found.evidence, found.reason)
+
+
 def _resume_monitoring(evidence: ChecklistEvidence) -> Answer:
-    emitted = [
-        path
-        for path, tree in _modules(evidence, "engine/")
-        if any(isinstance(n, ast.Constant) and n.value == RESUME_EVENT for n in ast.walk(tree))
-    ]
-    watched = [
-        path
-        for path, text in evidence.sources.items()
-        if not path.endswith(".py") and _DASHBOARD.search(text)
-    ]
-    figure = f"emitted in {len(emitted)} modules, watched by {len(watched)} files"
-    places = (*emitted[:2], *watched[:2])
-    if not emitted:
-        return Answer(
-            Verdict.MISSED, figure, places, f"planned: the engine emits no {RESUME_EVENT}"
-        )
-    if not watched:
-        return Answer(
-            Verdict.MISSED, figure, places, "planned: a dashboard or rule that watches it"
-        )
-    return Answer(Verdict.MET, figure, places)
+    return _watched(evidence, RESUME_EVENT)
 
 
 def _checkpoint_alerts(evidence: ChecklistEvidence) -> Answer:
-    rules = [
-        path
-        for path, text in evidence.sources.items()
-        if path.endswith((".yml", ".yaml")) and _CHECKPOINT_ALERT.search(text)
-    ]
-    figure = f"{len(rules)} rule files alert on checkpoints"
-    if not rules:
-        return Answer(Verdict.MISSED, figure, (), "planned: alert rules for checkpoint failures")
-    return Answer(Verdict.MET, figure, tuple(rules))
+    return _watched(evidence, CHECKPOINT_EVENT)
 
 
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -314,8 +293,13 @@ ROWS: tuple[Row, ...] = (
     Row(
         "resume-monitoring",
         f"Monitor {RESUME_EVENT} events",
-        "emitted, watched",
+        "emitted, counted, alerted on, the alerts tested",
         _resume_monitoring,
     ),
-    Row("checkpoint-alerts", "Alert on checkpoint failures", "at least 1 rule", _checkpoint_alerts),
+    Row(
+        "checkpoint-alerts",
+        "Alert on checkpoint failures",
+        "emitted, counted, alerted on, the alerts tested",
+        _checkpoint_alerts,
+    ),
 )

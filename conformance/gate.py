@@ -28,6 +28,7 @@ from conformance.metrics.documentation import DocumentationEvidence
 from conformance.metrics.execution_tests import TestEvidence
 from conformance.metrics.failures import PairEvidence, ProductionRecords
 from conformance.metrics.frozen import FreezeEvidence
+from conformance.metrics.monitoring import AlertTests
 from conformance.metrics.size import SizeEvidence
 from conformance.report import Finding, GateReport, Verdict
 
@@ -60,6 +61,7 @@ class Collectors:
     documentation: Callable[[Repository], DocumentationEvidence]
     freeze: Callable[[Repository], FreezeEvidence | None]
     sources: Callable[[Repository], Mapping[str, str]]
+    alert_tests: Callable[[Repository], AlertTests]
 
 
 def silent(_message: str) -> AbstractContextManager[object]:
@@ -202,6 +204,7 @@ class _Run:
             tests=_or_none(self._suite),
             scan=scans.tests if scans is not None else None,
             documentation=_or_none(self.documentation),
+            alert_tests=_or_none(lambda: self._collectors.alert_tests(self._repository)),
         )
         return checklist.answer(evidence, self._settings.checklist, str(self._repository.file))
 

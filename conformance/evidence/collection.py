@@ -6,6 +6,7 @@ from functools import partial
 from conformance.config import Repository
 from conformance.errors import UsageError
 from conformance.evidence.documentation import documentation
+from conformance.evidence.monitoring import alert_tests
 from conformance.evidence.packages import checklist_sources, engine_size, freeze
 from conformance.evidence.pairs import pairs
 from conformance.evidence.scan import scan
@@ -25,6 +26,7 @@ def collectors(environment: Mapping[str, str]) -> Collectors:
         documentation=documentation,
         freeze=freeze,
         sources=checklist_sources,
+        alert_tests=alert_tests,
     )
 
 

@@ -7,7 +7,9 @@ from conformance.config import Attestation
 from conformance.errors import UsageError
 from conformance.metrics.execution_tests import TestCase, TestEvidence
 from conformance.metrics.legacy_imports import ScanEvidence
+from conformance.metrics.monitoring import AlertTests
 from conformance.report import Finding, Verdict
+from tests.conformance.test_monitoring import MONITORED
 
 UTILITIES = "\n".join(
     f"def {name}(): ..."
@@ -29,14 +31,13 @@ class WorkflowMachine:
 FRONT = "from engine.router import Router\n" + "\n".join(
     f"@deprecated('x')\nclass {name}: ..." for name in (*LEGACY_NAMES, "StepState")
 )
+PASSED = AlertTests("passed")
 SOURCES = {
     "engine/utils/execution_utils.py": UTILITIES,
     "engine/types/execution.py": INTERFACE,
     "engine/workflow_machine.py": MACHINE,
-    "engine/events.py": 'WORKFLOW_RESUME = "WORKFLOW_RESUME"\n',
     "engine/router.py": 'class Router:\n    modes = ("legacy", "unified", "shadow")\n',
-    "engine/monitoring/alerts.yml": "groups:\n- rules:\n  - alert: CheckpointFailed\n",
-    "engine/monitoring/dashboard.json": '{"expr": "rate(workflow_resume_total[5m])"}',
+    **MONITORED,
     "legacy/executor.py": '__all__ = ["LIMIT_MS", "execute_segment", "StepState"]\n',
     "legacy/front.py": FRONT,
 }
@@ -48,8 +49,16 @@ SCAN = ScanEvidence(files=3)
 DOCUMENTED = Finding(id="d", title="D", verdict=Verdict.MET, figure="all", target="all")
 
 
-def _rows(sources=SOURCES, tests=TESTS, scan=SCAN, documentation=DOCUMENTED, attested=None):
-    evidence = ChecklistEvidence(sources, tests, scan, documentation)
+def _rows(
+    sources=SOURCES,
+    *,
+    tests=TESTS,
+    scan=SCAN,
+    documentation=DOCUMENTED,
+    attested=None,
+    alert_tests=PASSED,
+):
+    evidence = ChecklistEvidence(sources, tests, scan, documentation, alert_tests)
     return {row.id: row for row in answer(evidence, attested or {}, "pyproject.toml")}
 
 
@@ -92,9 +101,19 @@ def test_the_rows_are_the_plan_s_and_all_can_be_met():
             "feature-flag",
             "unified, shadow",
         ),
-        ("engine/events.py", "", "resume-monitoring", "emits no WORKFLOW_RESUME"),
-        ("engine/monitoring/dashboard.json", "{}", "resume-monitoring", "planned: a dashboard"),
-        ("engine/monitoring/alerts.yml", "groups: []", "checkpoint-alerts", "planned: alert rules"),
+        ("engine/segment.py", "", "resume-monitoring", "emits no WORKFLOW_RESUME"),
+        (
+            "engine/watch/alerts.yml",
+            "groups: []",
+            "resume-monitoring",
+            "planned: an alert on p_resum",
+        ),
+        (
+            "engine/watch/alerts.yml",
+            "groups: []",
+            "checkpoint-alerts",
+            "planned: an alert on p_fail",
+        ),
     ],
 )
 def test_what_the_source_lacks_is_missed_with_the_reason(path, text, row, reason):
@@ -132,6 +151,13 @@ def test_the_row_on_chaos_follows_from_the_results(tests, verdict):
 )
 def test_the_row_on_one_engine_follows_from_the_scan(scan, verdict):
     assert _rows(scan=scan)["one-engine-tests"].verdict is verdict
+
+
+@pytest.mark.parametrize("row", ["resume-monitoring", "checkpoint-alerts"])
+def test_the_rows_on_alerts_follow_from_their_tests(row):
+    assert _rows(alert_tests=None)[row].verdict is Verdict.UNKNOWN
+    assert _rows(alert_tests=AlertTests("not run", "no tool"))[row].reason == "no tool"
+    assert _rows(alert_tests=AlertTests("failed", "no alert"))[row].verdict is Verdict.MISSED
 
 
 def test_the_documentation_row_follows_the_metric():

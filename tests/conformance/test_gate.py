@@ -15,6 +15,7 @@ from conformance.metrics.execution_tests import TestCase, TestEvidence
 from conformance.metrics.failures import PairEvidence
 from conformance.metrics.frozen import FreezeEvidence
 from conformance.metrics.legacy_imports import ScanEvidence
+from conformance.metrics.monitoring import AlertTests
 from conformance.metrics.size import SizeEvidence, SourceSize
 from conformance.report import Finding, GateReport, Verdict, merged
 from conformance.reporters import gate_console, gate_json
@@ -38,6 +39,7 @@ GOOD = Collectors(
     ),
     freeze=lambda _: FreezeEvidence("legacy/frozen.sha256", {"a.py": ("00", "00")}),
     sources=lambda _: {},
+    alert_tests=lambda _: AlertTests("passed"),
 )
 
 
