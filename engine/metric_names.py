@@ -55,6 +55,9 @@ RESUMES_REQUESTED = _counter(
 RESUMES_STARTED = _counter(
     "planproof.resumes.started", "{resume}", "segments that continue an execution"
 )
+RESUMES_REFUSED = _counter(
+    "planproof.resumes.refused", "{resume}", "`RESUME_REFUSED` events of workers"
+)
 STEPS_STARTED = _counter("planproof.steps.started", "{step}", "intents made durable")
 STEPS_ENDED = _counter("planproof.steps.ended", "{step}", "results made durable", "outcome")
 STEPS_REPEATED = _counter(
@@ -91,6 +94,7 @@ METRICS = (
     EXECUTIONS_ENDED,
     RESUMES_REQUESTED,
     RESUMES_STARTED,
+    RESUMES_REFUSED,
     STEPS_STARTED,
     STEPS_ENDED,
     STEPS_REPEATED,

@@ -58,6 +58,7 @@ COUNTED: Mapping[EventName, tuple[Metric, str]] = {
     EventName.SAGA_STEP_FAILED: (names.COMPENSATIONS_ENDED, "failed"),
     EventName.CHECKPOINT_FAILED: (names.CHECKPOINT_FAILURES, ""),
     EventName.LEASE_LOST: (names.LEASES_LOST, ""),
+    EventName.RESUME_REFUSED: (names.RESUMES_REFUSED, ""),
 }
 """What each event counts as: the metric, and its outcome where it has one."""
 
@@ -74,6 +75,7 @@ _FROM_BEGINNING: tuple[tuple[Metric, Mapping[str, str]], ...] = (
     *((names.EXECUTIONS_ENDED, {"status": str(status)}) for status in _ENDS),
     *((names.RESUMES_REQUESTED, {"reason": str(reason)}) for reason in YieldReason),
     (names.RESUMES_STARTED, {}),
+    (names.RESUMES_REFUSED, {}),
     *((names.COMPENSATIONS_ENDED, {"outcome": each}) for each in ("compensated", "failed")),
     (names.CHECKPOINT_FAILURES, {}),
     (names.LEASES_LOST, {}),

@@ -13,14 +13,18 @@ import engine
 from engine import errors, redis_scripts
 from engine.events import EventName
 from engine.limits import MAX_OUTBOX_EVENTS, QUEUE_SHARDS
+from engine.metric_names import METRICS
 from engine.plan import Step
 from engine.redis_store import RedisStore
 from engine.settings import WorkflowSettings
 from engine.tools import EffectSemantics
+from tests.conftest import RedisServer
 
 ENGINE = Path(engine.__file__).parent
 README = (ENGINE / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"(<!-- no-run: .+ -->\n)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [code for exempt, code in FENCED.findall(README) if not exempt]
+EXEMPT = [code for exempt, code in FENCED.findall(README) if exempt]
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
 
 
@@ -66,6 +70,36 @@ def test_the_examples_are_there_and_the_first_is_short() -> None:
     )
 
 
+@pytest.mark.redis
+def test_the_tutorial_s_second_process_goes_on_where_the_first_one_died(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    (tutorial,) = EXEMPT
+    assert tutorial in SECTIONS["Tutorial"]
+    assert len([line for line in tutorial.splitlines() if line.strip()]) <= 10
+    (tmp_path / "tea.py").write_text(tutorial, "utf-8")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-u", "-W", "error", "tea.py", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PLANPROOF_STORE_URL": redis_server.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    died = run("die")
+    assert (died.returncode, died.stdout, died.stderr) == (1, "boil the water\n", "")
+    for _ in range(100):  # until the dead process' lease has run out
+        resumed = run()
+        if "LeaseHeldError" not in resumed.stderr:
+            break
+    assert (resumed.stdout, resumed.stderr) == ("pour the tea\nCOMPLETED\n", "")
+    assert run().stdout == "COMPLETED\n"
+
+
 @pytest.mark.parametrize(
     "heading",
     [
@@ -80,8 +114,44 @@ def test_the_sections_that_the_plan_names_are_there(heading: str) -> None:
     assert len(SECTIONS[heading].split()) > 50
 
 
-def test_the_diagram_is_one() -> None:
-    assert "```mermaid" in SECTIONS["Execution flow diagram"]
+def test_the_diagrams_are_there() -> None:
+    assert "```mermaid\nflowchart" in SECTIONS["Execution flow diagram"]
+    protocol = SECTIONS["Checkpointing strategy"]
+    assert "```mermaid\nsequenceDiagram" in protocol
+    assert set(re.findall(r"A->>S: (\w+)", protocol)) <= set(redis_scripts.BY_NAME)
+
+
+def test_the_guarantees_speak_of_every_effect() -> None:
+    guarantees = SECTIONS["Checkpointing strategy"]
+    (heading,) = re.findall(r"^\| what fails .*$", guarantees, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", heading)) | {"read_only"}
+    assert named == {str(effect) for effect in EffectSemantics}
+    assert README.count("<!-- guarantees:begin -->") == 1
+    assert README.index("<!-- guarantees:begin -->") < README.index("<!-- guarantees:end -->")
+
+
+def test_the_metrics_are_those_that_are_exported() -> None:
+    expected = [
+        [
+            metric.name,
+            metric.prometheus_name,
+            ", ".join(f"`{name}`" for name in metric.attributes).strip("`") or "-",
+            metric.description.strip("`"),
+        ]
+        for metric in METRICS
+    ]
+    assert table("Observability", "metric") == expected
+
+
+def test_every_alert_has_an_entry_in_the_runbook_and_no_other_has() -> None:
+    rules = (ENGINE / "observability" / "alerts.yml").read_text("utf-8")
+    entries = re.findall(r"^#### (\w+)\n\n\S", SECTIONS["Observability"], re.MULTILINE)
+    assert entries == re.findall(r"alert: (\w+)", rules)
+
+
+def test_the_files_that_are_told_of_are_there() -> None:
+    for name in re.findall(r"`([\w/]+\.(?:yml|json))`", SECTIONS["Observability"]):
+        assert (ENGINE / "observability" / name).is_file()
 
 
 def test_the_options_are_the_model_s() -> None:
@@ -131,7 +201,8 @@ def test_the_recorded_codes_are_those_of_the_source() -> None:
 
 
 def test_the_events_are_all_told_of_and_all_used() -> None:
-    told = set(re.findall(r"`([A-Z_]{6,})`", SECTIONS["Events"]))
+    events = SECTIONS["Observability"].partition("### Spans")[0]
+    told = set(re.findall(r"`([A-Z_]{6,})`", events))
     assert told == {str(name) for name in EventName}
     source = "".join(
         path.read_text("utf-8") for path in ENGINE.rglob("*.py") if path.name != "events.py"

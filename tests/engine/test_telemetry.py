@@ -1,7 +1,9 @@
 """Without these spans could fall apart at a resume, and alerts could wait for what is never exported."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
+import engine
 from engine import Compensation, ExecutionStatus, ToolResult, WorkflowSettings
 from engine import metric_names as names
 from engine.errors import CheckpointCorruptError, LeaseLostError, StoreUnavailableError
@@ -305,6 +308,20 @@ def test_every_kind_of_event_that_is_counted_names_a_metric_of_its_attributes():
         not outcome or "outcome" in metric.attributes for metric, outcome in COUNTED.values()
     )
     assert {metric for metric, _ in COUNTED.values()} <= set(METRICS)
+
+
+def test_the_spans_have_the_attributes_that_the_readme_names():
+    world = World()
+    world.lab.tools.define("a", compensation=lambda sent, got: Compensation(tool_name="undo_a"))
+    world.lab.tools.scripts["b"] = Script([ToolResult.failed("no")])
+    world.execute(plan_of(step("a"), step("b", "a")), trace_id="order-7")
+    readme = (Path(engine.__file__).parent / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(segment|step <tool>)` \|.*\| (.*) \|$", readme, re.MULTILINE)
+    told = {name.split()[0]: set(re.findall(r"`([\w.]+)`", cell)) for name, cell in rows}
+    assert len(told) == 2
+    for span in world.spans():
+        kind = span.name.split()[0].replace("compensation", "step")
+        assert {name.removeprefix("planproof.") for name in span.attributes} == told[kind]
 
 
 def test_without_an_sdk_it_does_nothing():
