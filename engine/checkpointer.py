@@ -51,6 +51,7 @@ class Checkpointer:
         self._released = False
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
+        self.yield_requested = False
         self.segment_number = claimed.state.segment_number + 1
 
     async def commit(
@@ -104,6 +105,7 @@ class Checkpointer:
         self._released = transition.release
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
+        self.yield_requested |= applied.yield_requested
         for event in transition.events:
             self._tell(event)
 

@@ -108,9 +108,17 @@ class QueuedExecutor:
         return await self._machine.get_state()
 
     async def yield_execution(self, reason: str) -> None:
-        """Let `execute` return a partial result at its next look, and a step here end."""
+        """Ask the segment to end before its next batch, in whatever process it runs.
+
+        It sees the request with its next write. A waiting `execute` returns a partial result at its
+        next look.
+
+        Raises:
+            engine.errors.StoreUnavailableError: the store failed; the segment was not asked.
+        """
         self._left = True
         await self._machine.yield_execution(reason)
+        await self._machine.request_yield()
 
     async def cancel(self, reason: str) -> bool:
         """Cancel the execution, wherever it runs. See `WorkflowMachine.cancel`."""

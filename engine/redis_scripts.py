@@ -36,6 +36,7 @@ local function grant(execution, owner, lease_ms, now)
   redis.call('ZADD', KEYS[5], until_ms, execution)
   redis.call('HINCRBY', KEYS[1], 'fence', 1)
   redis.call('HSET', KEYS[1], 'lease_owner', owner, 'lease_until_ms', until_ms, 'operation', '')
+  redis.call('HDEL', KEYS[1], 'yield_requested')
 end
 local function everything(word)
   return {word, redis.call('GET', KEYS[2]) or '', redis.call('HGETALL', KEYS[1]),
@@ -116,11 +117,11 @@ APPLY = (
 local token, expected, due, release, expire_s, lease, given, set, removed, steps, undone, undoing,
       bound, events = string.match(ARGV[3], '^' .. string.rep('(%S*) ', 13) .. '(%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
-                         'lease_until_ms', 'ended', 'undoing')
-local cancel = state[4] or ''
+                         'lease_until_ms', 'ended', 'undoing', 'yield_requested')
+local cancel, asked = state[4] or '', state[8] or ''
 if not state[1] then return {'MISSING'} end
 if state[1] ~= token then return {'STALE', state[1]} end
-if state[3] == ARGV[2] then return {'OK', state[2], cancel} end
+if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end
 if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
@@ -183,7 +184,7 @@ if expire_s ~= '' then
   redis.call('HSET', KEYS[1], 'ended', '1')
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], expire_s) end
 end
-return {'OK', version, cancel}
+return {'OK', version, cancel, asked}
 """
 )
 
@@ -217,6 +218,19 @@ return {'OK'}
 """
 )
 
+# ARGV: execution id, now, schema version. Asks the holder of the lease; the next one is not asked.
+REQUEST_YIELD = (
+    CLOCK
+    + """
+local head = redis.call('HMGET', KEYS[1], 'schema', 'ended', 'lease_owner', 'lease_until_ms')
+if head[1] and head[1] ~= ARGV[3] then return {'VERSION', head[1]} end
+if head[2] or (head[3] or '') == '' then return {'NO'} end
+if (tonumber(head[4] or '') or 0) <= clock(ARGV[2]) then return {'NO'} end
+redis.call('HSET', KEYS[1], 'yield_requested', '1')
+return {'OK'}
+"""
+)
+
 # No ARGV: everything of one moment.
 LOAD = """
 return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or '',
@@ -229,5 +243,6 @@ BY_NAME = {
     "apply": APPLY,
     "renew": RENEW,
     "request_cancel": REQUEST_CANCEL,
+    "request_yield": REQUEST_YIELD,
     "load": LOAD,
 }

@@ -110,7 +110,8 @@ class RedisStore:
             raise CompensationBegunError(
                 f"execution {lease.execution_id}: step {reply[1]} is being undone"
             )
-        return Applied(replace(lease, version=int(reply[1])), cancel_reason=reply[2] or None)
+        after = replace(lease, version=int(reply[1]))
+        return Applied(after, cancel_reason=reply[2] or None, yield_requested=bool(reply[3]))
 
     async def renew(self, lease: Lease, lease_ms: int) -> None:
         """Prolong the lease. See `engine.store.Store`."""
@@ -146,6 +147,14 @@ class RedisStore:
             execution_id,
             [execution_id, str(storable_text(reason)), self._now(), codec.SCHEMA_VERSION],
         )
+        if reply[0] == "VERSION":
+            codec.check_version(execution_id, reply[1])
+        return bool(reply[0] == "OK")
+
+    async def request_yield(self, execution_id: str) -> bool:
+        """Leave a request to yield. See `engine.store.Store`."""
+        facts = [execution_id, self._now(), codec.SCHEMA_VERSION]
+        reply = await self._run(redis_scripts.REQUEST_YIELD, execution_id, facts)
         if reply[0] == "VERSION":
             codec.check_version(execution_id, reply[1])
         return bool(reply[0] == "OK")

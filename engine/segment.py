@@ -197,7 +197,7 @@ class Segment:
             now_ms=now_ms,
             budget_left_ms=self._budget_left_ms(),
             cancel_requested=self._cancel_reason() is not None,
-            yield_requested=self._control.yield_requested,
+            yield_requested=self._control.yield_requested or self._checkpointer.yield_requested,
             timed_out=self._settings.enforce_plan_constraints
             and limit_ms is not None
             and now_ms - self._state.created_at_ms > limit_ms,

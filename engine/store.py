@@ -74,10 +74,11 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a transition answers: the lease for the next one, and a pending cancel request."""
+    """What a transition answers: the lease for the next one, and the requests of others."""
 
     lease: Lease
     cancel_reason: str | None = None
+    yield_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,9 @@ class Store(Protocol):
 
     async def request_cancel(self, execution_id: str, reason: str) -> bool:
         """Ask whoever holds the lease to cancel; whether the execution exists and still runs."""
+
+    async def request_yield(self, execution_id: str) -> bool:
+        """Ask whoever holds the lease to yield; whether anybody does. Later holders are not asked."""
 
     async def due(self, before_ms: int, limit: int) -> list[str]:
         """Return executions that are due before a time (epoch milliseconds), earliest first."""

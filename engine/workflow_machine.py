@@ -202,6 +202,13 @@ class WorkflowMachine:
         """Ask the segment that this machine runs to end before its next batch."""
         self._control.yield_requested = True
 
+    async def request_yield(self) -> bool:
+        """Ask the segment to yield, wherever it runs; it sees it with its next write.
+
+        Returns whether one runs. Segments that begin later are not asked.
+        """
+        return await self._store.request_yield(self.execution_id)
+
     async def cancel(self, reason: str) -> bool:
         """Cancel the execution, wherever it runs: what was done is undone, then it ends.
 

@@ -125,7 +125,7 @@ def test_no_worker_is_no_end_but_patience_has_one() -> None:
     lab.run(main)
 
 
-def test_a_caller_that_yields_gets_what_there_is() -> None:
+def test_a_yield_reaches_the_segment_elsewhere_and_the_caller_gets_what_there_is() -> None:
     lab, queue = Lab(), Queue()
     lab.tools.scripts["work"] = Script(latency_ms=5_000)
 
@@ -136,13 +136,19 @@ def test_a_caller_that_yields_gets_what_there_is() -> None:
         async def body() -> ExecutionResult:
             async with asyncio.TaskGroup() as group:
                 wait = group.create_task(one.execute())
-                await lab.clock.sleep_ms(7_000)
+                await lab.clock.sleep_ms(3_000)
                 await one.yield_execution("the request is over")
             return wait.result()
 
         result = await with_worker(lab, queue, body)
         assert result.is_partial and result.yield_reason is YieldReason.REQUESTED
-        assert result.completed_steps == 1
+        assert result.completed_steps == 0
+        events = [event for event in await lab.store().events("e") if "reason" in event.detail]
+        assert [str(event.name) for event in events] == ["WORKFLOW_YIELDED", "WORKFLOW_RESUME"]
+        assert events[0].detail["reason"] == "requested"
+        begun = lab.tools.started_ms
+        assert begun[1] - begun[0] == 5_000
+        assert begun[2] - begun[1] == 5_000 + WORKER.resume_delay_ms
 
     lab.run(main)
 

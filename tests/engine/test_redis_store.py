@@ -483,6 +483,30 @@ def test_a_cancel_request_wakes_what_nobody_works_on(run: Any) -> None:
     run(test)
 
 
+def test_a_yield_request_reaches_the_holder_and_no_later_one(run: Any) -> None:
+    async def test(world: World) -> None:
+        store = world.store()
+        assert not await store.request_yield("nobody")
+        lease = (await world.begin()).lease
+        assert await store.request_yield(E)
+        write = world.transition()
+        assert [(await store.apply(lease, write)).yield_requested for _ in range(2)] == [True] * 2
+        lease = (await store.apply(lease, write)).lease
+        await store.apply(lease, world.transition(release=True))
+        assert not await store.request_yield(E)  # nobody works on it
+        lease = (await store.claim(E, "two", LEASE_MS)).lease
+        applied = await store.apply(lease, world.transition())
+        assert not applied.yield_requested
+        world.pass_lease()
+        assert not await store.request_yield(E)  # the holder is dead
+        lease = (await store.claim(E, "three", LEASE_MS)).lease
+        await store.apply(lease, world.transition(expire_s=9, due="remove", release=True))
+        assert not await store.request_yield(E)  # it has ended
+        assert "yield_requested" not in str(await dump(world))
+
+    run(test)
+
+
 def test_the_queue_knows_every_execution_that_must_be_resumed(run: Any) -> None:
     async def test(world: World) -> None:
         names = [f"execution-{at}" for at in range(40)]
@@ -782,6 +806,7 @@ def test_errors_of_the_client_are_the_store_s(run: Any) -> None:
             store.apply(lease, world.transition()),
             store.renew(lease, 1),
             store.request_cancel(E, "r"),
+            store.request_yield(E),
             store.due(1, 1),
             store.events(E),
         ):
@@ -854,6 +879,7 @@ async def _history(world: World) -> list[Any]:
     steps = {at: StepState(id=f"s{at}", attempts=1, output={"n": at, "t": "ü"}) for at in range(3)}
     lease = (await store.apply(lease, world.transition(steps=steps, events=[event()] * 3))).lease
     await store.renew(lease, LEASE_MS)
+    await store.request_yield(E)
     for attempt in (store.claim(E, "two", LEASE_MS), world.begin("two", chain(2))):
         with pytest.raises((LeaseHeldError, PlanMismatchError)):
             await attempt
