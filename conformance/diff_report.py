@@ -8,7 +8,7 @@ from conformance.comparator import GATING_LAYERS, Layer
 from conformance.differential import Options, PairResult
 from conformance.errors import ExitCode, worst
 from conformance.finding import Finding
-from conformance.ledger import LedgerFault
+from conformance.ledger import Ledger, LedgerFault, Use
 from conformance.normalisation import Rule
 from conformance.verdict import Verdict
 
@@ -23,6 +23,8 @@ class DiffReport:
         ledger: the ledger's file, or None for an emptied one.
         usage: ledger entry -> number of scenarios it explains.
         stale_rules: normalisation rules that touched nothing in a complete run.
+        accepted: the ledger that the results were settled by.
+        uses: what each scenario made of it.
     """
 
     options: Options
@@ -34,6 +36,8 @@ class DiffReport:
     ledger_faults: tuple[LedgerFault, ...] = ()
     stale_rules: tuple[Rule, ...] = ()
     usage: Mapping[str, int] = field(default_factory=dict)
+    accepted: Ledger = field(default_factory=Ledger)
+    uses: tuple[Use, ...] = ()
 
     @property
     def verdicts(self) -> Counter[Verdict]:

@@ -22,6 +22,7 @@ from conformance.comparator import (
     Layer,
     compare,
     compare_with_reference,
+    event_lines,
     first_difference,
     primary,
 )
@@ -64,6 +65,7 @@ class PairResult:
         touched: fields that each normalisation rule touched, both sides together.
         entry: the ledger entry that accepts the divergence.
         controlled: whether each executor was compared with itself first.
+        timeline: where the executors differ, either run as lines of events.
     """
 
     scenario: str
@@ -78,6 +80,7 @@ class PairResult:
     touched: Mapping[str, int] = field(default_factory=dict)
     entry: str | None = None
     controlled: bool = False
+    timeline: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def layers(self) -> dict[Layer, bool]:
@@ -120,7 +123,12 @@ def judge(
         facts=facts(scenario, left, right, first) if first is not None else None,
         reason=said.reason if isinstance(said, Unpredictable) else "",
         touched=_sum(left.touched, right.touched),
+        timeline=((), ()) if first is None else _timeline(left, right),
     )
+
+
+def _timeline(left: Observation, right: Observation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(event_lines(left)), tuple(event_lines(right))
 
 
 _Against = Callable[[Observation], tuple[Divergence, ...]]

@@ -17,6 +17,7 @@ from conformance.comparator import Layer
 from conformance.kit.executor_protocol import protocol_schema
 from conformance.ledger import Decision, FaultKind
 from conformance.report import GateReport
+from conformance.report_model import RunReport
 from conformance.scenario import Scenario
 from conformance.verdict import Attribution
 from conformance.verdict import Verdict as DiffVerdict
@@ -262,11 +263,20 @@ class DiffDocument(_Closed):
     ledger: DiffLedger
     findings: list[DiffFinding]
     results: list[DiffResult]
+    run: RunReport | None = None
+
+
+class GateDocument(GateReport):
+    """The JSON report of `planproof gate`; `run` is the same in the form of every other report."""
+
+    run: RunReport | None = None
 
 
 def _report() -> dict[str, Any]:
-    """A report is the gate's or that of a comparison; `kind` or `schema` tells them apart."""
-    return TypeAdapter(GateReport | DiffDocument).json_schema(by_alias=True, mode="serialization")
+    """A report is the gate's, that of a comparison, or of any run: `kind` or `schema` tells."""
+    return TypeAdapter(GateDocument | DiffDocument | RunReport).json_schema(
+        by_alias=True, mode="serialization"
+    )
 
 
 def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:

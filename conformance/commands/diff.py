@@ -1,6 +1,7 @@
 """`planproof diff`: run scenarios through two executors and judge every divergence."""
 
-import sys
+import shlex
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from conformance.commands.report_output import check_writable, report_options
+from conformance.commands.diff_shard import shard_of
+from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.diff_report import DiffReport
 from conformance.differential import Options, PairResult, examine_all, settle
 from conformance.errors import VacuousError
@@ -20,6 +22,8 @@ from conformance.finding import DEFAULT_FOLDER, collect
 from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, Ledger, judge_uses, read_ledger
 from conformance.normalisation import stale_rules
 from conformance.plan_fault import read_sound_corpus
+from conformance.report_model import Shard
+from conformance.report_model_diff import run_report
 from conformance.reporters import diff_console, diff_json
 from conformance.scenario import Scenario
 from conformance.subject import find_subject
@@ -41,6 +45,12 @@ _Item = TypeVar("_Item")
     "--ledger", type=click.Path(path_type=Path), default=DEFAULT_LEDGER, help="Ledger file."
 )
 @click.option("--empty-ledger", is_flag=True, help="Explain nothing: show every divergence.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    callback=shard_of,
+    help="Compare the Ith of N parts; `planproof report merge` judges them together.",
+)
 @click.option("--strict", is_flag=True, help="Segments, events and updates (L5) gate as well.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per CPU.")
 @click.option("--left", default="legacy", show_default=True, help="Executor to compare with.")
@@ -61,31 +71,58 @@ def command(
     seed: int,
     ledger: Path,
     empty_ledger: bool,
+    shard: tuple[int, int] | None,
     strict: bool,
     jobs: int | None,
     left: str,
     right: str,
     store: str,
     findings: Path,
-    format_: str,
-    output: Path | None,
+    destinations: Destinations,
 ) -> int:
     """Run scenarios through both executors and judge every divergence.
 
     Without --scenarios and --generated the shipped corpus is compared, and only then are ledger
     entries that stand for nothing any more found out.
     """
-    check_writable(output)
+    destinations.check()
+    started_at, began = moment(), time.perf_counter()
     for name in (left, right):
         find_subject(name)
     options = Options(left=left, right=right, store=store, strict=strict)
     accepted = Ledger() if empty_ledger else read_ledger(ledger, today=_today())
     corpus, source = _corpus(scenarios, generated, seed)
-    complete = not scenarios and generated is None and (left, right) == ("legacy", "unified")
+    whole = not scenarios and generated is None and (left, right) == ("legacy", "unified")
+    part = None
+    if shard is not None:
+        index, total = shard
+        part = Shard(index=index, total=total, of_whole=whole)
+        corpus = corpus[index - 1 :: total]
     report = _compare(
-        corpus, options, accepted, jobs=jobs, findings=findings, source=source, complete=complete
+        corpus,
+        options,
+        accepted,
+        jobs=jobs,
+        findings=findings,
+        source=source,
+        complete=whole and part is None,
+        is_part=part is not None,
     )
-    _write(report, format_, output)
+    run = run_report(
+        report,
+        shard=part,
+        command=_again(options, scenarios, generated, seed, accepted),
+        started_at=started_at,
+        duration_ms=round(1000 * (time.perf_counter() - began)),
+    )
+    destinations.deliver(
+        run,
+        {
+            "console": lambda colour: diff_console.render(report, colour=colour),
+            "json": lambda _colour: diff_json.render(report, run),
+        },
+        diff_console.verdict_line(report),
+    )
     return int(report.exit_code)
 
 
@@ -98,6 +135,7 @@ def _compare(
     findings: Path,
     source: str,
     complete: bool,
+    is_part: bool,
 ) -> DiffReport:
     workers = jobs if options.store == "fake" else 1  # one server has one database
     with _progress(examine_all(corpus, options, jobs=workers), len(corpus), "comparing") as done:
@@ -107,7 +145,8 @@ def _compare(
     unexplained = _unexplained(corpus, results)
     with _progress(unexplained, len(unexplained), "shrinking") as pairs:
         found = collect(pairs, options=options, ledger=ledger, folder=findings, today=_today())
-    names = [scenario.name for scenario in corpus]
+    # What a part explains is no share of the whole.
+    names = [] if is_part else [scenario.name for scenario in corpus]
     touched = sum((Counter(result.touched) for result in results), Counter[str]())
     return DiffReport(
         options=options,
@@ -119,7 +158,37 @@ def _compare(
         ledger_faults=tuple(judge_uses(ledger, uses, corpus=names, complete=complete)),
         stale_rules=tuple(stale_rules(touched)) if complete else (),
         usage=Counter(entry for use in uses for entry in use.entries),
+        accepted=ledger,
+        uses=tuple(uses),
     )
+
+
+def _again(
+    options: Options,
+    scenarios: tuple[Path, ...],
+    generated: int | None,
+    seed: int,
+    ledger: Ledger,
+) -> str:
+    """Return the command that compares the whole again, without the options of its reports."""
+    words = [
+        "planproof",
+        "diff",
+        *(word for path in scenarios for word in ("--scenarios", str(path))),
+    ]
+    if generated is not None:
+        words += ["--generated", str(generated), "--seed", str(seed)]
+    if (options.left, options.right) != ("legacy", "unified"):
+        words += ["--left", options.left, "--right", options.right]
+    if options.store != "fake":
+        words += ["--store", options.store]
+    if options.strict:
+        words.append("--strict")
+    if ledger.path is None:
+        words.append("--empty-ledger")
+    elif ledger.path != DEFAULT_LEDGER:
+        words += ["--ledger", str(ledger.path)]
+    return shlex.join(words)
 
 
 def _today() -> date:
@@ -164,17 +233,3 @@ def _progress(items: Iterable[_Item], total: int, what: str) -> Iterator[Iterabl
         yield items
         return
     yield track(items, description=what, total=total, console=console, transient=True)
-
-
-def _write(report: DiffReport, format_: str, output: Path | None) -> None:
-    if format_ == "json":
-        text = diff_json.render(report)
-    else:
-        console = Console()
-        colour = output is None and console.is_terminal and not console.no_color
-        text = diff_console.render(report, colour=colour)
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        output.write_text(text, "utf-8")
-        sys.stdout.write(diff_console.verdict_line(report) + "\n")

@@ -1,41 +1,158 @@
-"""The options that every command with a report has, and where the report goes."""
+"""The options that every command with a report has, and where its reports go."""
 
-import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 
 from conformance.errors import UsageError
+from conformance.report_files import check_writable, write_report
+from conformance.report_history import DEFAULT_HISTORY, PastRun, read, record, series_of
+from conformance.report_model import RunReport
+from conformance.reporters.registry import FORMATS, RENDERERS
+
+__all__ = ["Destinations", "check_writable", "moment", "report_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+# Formats that a command writes in its own way: a function that is told whether colours are wanted.
+Own = Mapping[str, Callable[[bool], str]]
+
+
+def _targets(
+    _context: click.Context, _parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, Path], ...]:
+    """Return the pairs of `FORMAT=FILE`."""
+    found = []
+    for value in values:
+        form, separator, file = value.partition("=")
+        if not separator or not file or form not in FORMATS:
+            raise click.BadParameter(
+                f"{value!r} is not FORMAT=FILE with one of {', '.join(FORMATS)}"
+            )
+        found.append((form, Path(file)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """Where the reports of one run go.
+
+    Attributes:
+        form: the format of the main report.
+        output: its file; None for standard output.
+        further: formats and files of further reports.
+        history: the file that the run is recorded in.
+    """
+
+    form: str = "console"
+    output: Path | None = None
+    further: Sequence[tuple[str, Path]] = field(default=())
+    history: Path | None = None
+
+    def check(self) -> None:
+        """Fail before a long run and not after it.
+
+        Raises:
+            UsageError: a report cannot be written, or two would be written to one file.
+        """
+        files = [*([self.output] if self.output else []), *(file for _, file in self.further)]
+        for file in files:
+            check_writable(file)
+        places = [file.resolve() for file in files if not file.exists() or file.is_file()]
+        for place in places:
+            if places.count(place) > 1:
+                raise UsageError("two reports would be written to one file", place=str(place))
+
+    def deliver(self, run: RunReport, own: Own, verdict: str | None) -> None:
+        """Record the run and write its reports; `verdict` is said where the report is elsewhere.
+
+        Raises:
+            HarnessError: a file cannot be written.
+        """
+        past = self._past(run)
+
+        def text(form: str, *, colour: bool = False) -> str:
+            return own[form](colour) if form in own else RENDERERS[form](run, past)
+
+        for form, file in self.further:
+            write_report(file, text(form))
+        if self.output is not None:
+            write_report(self.output, text(self.form))
+            sys.stdout.write("" if verdict is None else f"{verdict}\n")
+            return
+        console = Console()
+        shown = text(self.form, colour=console.is_terminal and not console.no_color)
+        # A text of a scenario, or the name of a file, need not be valid Unicode.
+        sys.stdout.write(shown.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+    def _past(self, run: RunReport) -> list[PastRun]:
+        if self.history is not None:
+            record(self.history, [run], now=moment())
+        file = self.history or DEFAULT_HISTORY
+        return read(file, series_of(run)) if file.is_file() else []
+
+
+def moment() -> str:
+    """Return the time of day as reports have it: ISO 8601, UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def report_options(command: _Command) -> _Command:
-    """Add `--format` (as `format_`) and `--output` to a command."""
-    output = click.option(
-        "--output", type=click.Path(path_type=Path), help="Write the report to this file."
+    """Add `--format`, `--output`, `--report` and `--history` (as `destinations`) to a command."""
+    options = (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(FORMATS),
+            default="console",
+            show_default=True,
+            help="How the report is written.",
+        ),
+        click.option(
+            "--output", type=click.Path(path_type=Path), help="Write the report to this file."
+        ),
+        click.option(
+            "--report",
+            "further",
+            metavar="FORMAT=FILE",
+            callback=_targets,
+            multiple=True,
+            help="Write a further report, e.g. html=out.html; may be repeated.",
+        ),
+        click.option(
+            "--history",
+            type=click.Path(path_type=Path),
+            is_flag=False,
+            flag_value=DEFAULT_HISTORY,
+            help=f"Record the run in this file, or in {DEFAULT_HISTORY}.",
+        ),
     )
-    format_ = click.option(
-        "--format",
-        "format_",
-        type=click.Choice(["console", "json"]),
-        default="console",
-        show_default=True,
-        help="How the report is written.",
-    )
-    return format_(output(command))
+    return _packed(command, options)
 
 
-def check_writable(output: Path | None) -> None:
-    """Fail before a long run and not after it.
+def _packed(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
+    """Hand the four values to the command as one, so that its signature stays short."""
 
-    Raises:
-        UsageError: a report cannot be written there.
-    """
-    if output is None:
-        return
-    folder = output.parent
-    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError("the report cannot be written there", place=str(output))
+    def packed(
+        *arguments: Any,
+        form: str,
+        output: Path | None,
+        further: Sequence[tuple[str, Path]],
+        history: Path | None,
+        **others: Any,
+    ) -> Any:
+        where = Destinations(form, output, further, history)
+        return command(*arguments, destinations=where, **others)
+
+    # What click reads of a function: its name, its text and the options given before.
+    packed.__name__, packed.__doc__ = command.__name__, command.__doc__
+    packed.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
+    wrapped: Any = packed
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]  # the command again, with options

@@ -1,7 +1,9 @@
 """`planproof scan`: every use of the legacy module below some paths, as a gate."""
 
 import dataclasses
+import json
 import os
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from codemods.report import ScanReport
 from codemods.scanner import scan
 from codemods.settings import ScanSettings
 from conformance.commands.progress import progress_bar
-from conformance.commands.report_output import report_options
+from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
+from conformance.report_model import RunReport
+from conformance.report_model_scan import run_report
 
 # Statuses that the console lists; the others are counted, and listed with --verbose.
 _LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
@@ -38,14 +42,13 @@ _LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
 @click.option("--verbose", is_flag=True, help="List comments, documentation and namesakes too.")
 def command(
     paths: tuple[Path, ...],
-    format_: str,
-    output: Path | None,
     roots: tuple[str, ...],
     excludes: tuple[str, ...],
     *,
     production_only: bool,
     fail_on: str,
     verbose: bool,
+    destinations: Destinations,
 ) -> int:
     """Find every use of durable_execution below the given paths.
 
@@ -54,15 +57,30 @@ def command(
     """
     if production_only and fail_on == "tests":
         raise UsageError("--production-only and --fail-on tests contradict each other")
+    destinations.check()
+    started_at = moment()
     report = _scan(paths, roots, excludes)
     if production_only:
         kept = tuple(item for item in report.occurrences if item.scope is Scope.PRODUCTION)
         shown = dataclasses.replace(report, occurrences=kept)
     else:
         shown = report
-    text = shown.to_json() if format_ == "json" else render(shown, verbose=verbose)
-    _write(text, output)
-    return exit_code(shown, fail_on_tests=fail_on == "tests")
+    code = exit_code(shown, fail_on_tests=fail_on == "tests")
+    run = run_report(
+        shown,
+        fail_on_tests=fail_on == "tests",
+        command=f"planproof scan {shlex.join(map(str, paths))}",
+        started_at=started_at,
+    )
+    destinations.deliver(
+        run,
+        {
+            "console": lambda _colour: render(shown, verbose=verbose),
+            "json": lambda _colour: _json(shown, run),
+        },
+        None,
+    )
+    return code
 
 
 def exit_code(report: ScanReport, *, fail_on_tests: bool = False) -> ExitCode:
@@ -122,14 +140,9 @@ def read_settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
         raise UsageError(error.message, place=where, advice=error.advice) from None
 
 
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(error.strerror or "cannot be written", place=str(output)) from None
+def _json(report: ScanReport, run: RunReport) -> str:
+    document = {**report.to_document(), "run": run.model_dump(mode="json", by_alias=True)}
+    return json.dumps(document, indent=2) + "\n"
 
 
 def render(report: ScanReport, *, verbose: bool = False) -> str:

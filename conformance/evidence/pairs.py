@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from conformance.config import ProfileName, Repository
+from conformance.diff_report import DiffReport
 from conformance.differential import Options, PairResult, examine_all, settle
 from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, judge_uses, read_ledger
 from conformance.metrics.failures import PairEvidence
@@ -34,25 +36,34 @@ def pairs(repository: Repository, profile: ProfileName) -> PairEvidence:
 
         scenarios += generate(wanted.generated, wanted.seed, without=INCOMPARABLE)
         source += f" and {wanted.generated} generated from seed {wanted.seed}"
-    settled = [settle(result, ledger) for result in examine_all(scenarios, Options())]
+    options = Options()
+    settled = [settle(result, ledger) for result in examine_all(scenarios, options)]
     results = [result for result, _ in settled]
+    uses = [use for _, use in settled]
     complete = settings.corpus.use_shipped
-    faults = judge_uses(
-        ledger,
-        [use for _, use in settled],
-        corpus=[scenario.name for scenario in scenarios],
-        complete=complete,
-    )
+    names = [scenario.name for scenario in scenarios]
     touched = sum((Counter(result.touched) for result in results), Counter[str]())
-    stale = stale_rules(touched) if complete else ()
-    return pair_evidence(
+    report = DiffReport(
+        options=options,
+        source=source,
+        complete=complete,
+        ledger=str(path),
+        results=tuple(results),
+        ledger_faults=tuple(judge_uses(ledger, uses, corpus=names, complete=complete)),
+        stale_rules=tuple(stale_rules(touched)) if complete else (),
+        usage=Counter(entry for use in uses for entry in use.entries),
+        accepted=ledger,
+        uses=tuple(uses),
+    )
+    found = pair_evidence(
         results,
         ledger_faults=(
-            *(fault.line() for fault in faults),
-            *(f"normalisation rule {rule.id} touched nothing" for rule in stale),
+            *(fault.line() for fault in report.ledger_faults),
+            *(f"normalisation rule {rule.id} touched nothing" for rule in report.stale_rules),
         ),
         source=source,
     )
+    return replace(found, diff=report)
 
 
 def pair_evidence(

@@ -18,6 +18,7 @@ class Scans:
 
     production: ScanEvidence
     tests: ScanEvidence
+    report: "ScanReport | None" = None
 
 
 def scan(repository: Repository) -> Scans:
@@ -42,7 +43,7 @@ def scan(repository: Repository) -> Scans:
         raise UsageError(error.message, place=place, advice=error.advice) from None
     if not report.is_accounted:
         raise HarnessError("the scan did not account for every place it found")
-    return Scans(scan_evidence(report, Scope.PRODUCTION), scan_evidence(report, Scope.TEST))
+    return Scans(scan_evidence(report, Scope.PRODUCTION), scan_evidence(report, Scope.TEST), report)
 
 
 def scan_evidence(report: "ScanReport", scope: "Scope") -> ScanEvidence:

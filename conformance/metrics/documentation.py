@@ -158,7 +158,8 @@ def judge(evidence: DocumentationEvidence) -> Finding:
     reasons += [f"undocumented: {name}" for name in evidence.undocumented[:SHOWN]]
     reasons += [f"{each.example.place}: {each.message}" for each in failed[:SHOWN]]
     if reasons:
-        return _finding(evidence, Verdict.MISSED, figure, "; ".join(reasons))
+        gaps = len(reasons) + len(evidence.undocumented[SHOWN:]) + len(failed[SHOWN:])
+        return _finding(evidence, Verdict.MISSED, figure, "; ".join(reasons), gaps)
     if names == 0:
         return _finding(evidence, Verdict.UNKNOWN, figure, "no public name was found")
     if ran == 0:
@@ -174,7 +175,7 @@ def _is_section(section: Section, name: str) -> bool:
 
 
 def _finding(
-    evidence: DocumentationEvidence, verdict: Verdict, figure: str, reason: str
+    evidence: DocumentationEvidence, verdict: Verdict, figure: str, reason: str, gaps: int = 0
 ) -> Finding:
     return Finding(
         id=METRIC,
@@ -185,6 +186,7 @@ def _finding(
         evidence=(evidence.readme,),
         reason=reason,
         details={
+            "gaps": gaps,
             "undocumented": list(evidence.undocumented),
             "examples": {each.example.place: each.outcome for each in evidence.examples},
             "exempt": {

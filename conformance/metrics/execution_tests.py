@@ -88,7 +88,11 @@ def judge(evidence: TestEvidence) -> Finding:
         target="all pass, at least one, no use of legacy",
         evidence=(evidence.source, *(scan.places(SHOWN) if scan is not None else ())),
         reason=reason,
-        details={"failed": [case.label for case in broken]},
+        details={
+            "failed": [case.label for case in broken],
+            "passed": len(counts["passed"]),
+            "ran": len(counts["passed"]) + len(broken),
+        },
     )
 
 

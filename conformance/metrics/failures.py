@@ -19,9 +19,13 @@ increase (missed) from too few records (unknown).
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.errors import ExitCode, UsageError
 from conformance.report import Finding, Verdict, merged
+
+if TYPE_CHECKING:
+    from conformance.diff_report import DiffReport
 
 METRIC = "failures"
 SHOWN = 5  # scenarios that a report names; the rest is counted
@@ -33,7 +37,8 @@ class PairEvidence:
     """What a differential run says about failures, by scenario name.
 
     `increased`: legacy succeeded, unified did not, and the ledger does not say why. `unexplained`:
-    another divergence that the ledger does not accept. `undecided`: could not be judged.
+    another divergence that the ledger does not accept. `undecided`: could not be judged. `diff` is
+    the whole run, for reports that show it.
     """
 
     pairs: int
@@ -44,6 +49,7 @@ class PairEvidence:
     ledger_faults: tuple[str, ...] = ()
     harness_faults: tuple[str, ...] = ()
     source: str = "planproof diff"
+    diff: "DiffReport | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,7 @@ def judge(
         reason="; ".join(reasons),
         cause=cause,
         details={
+            "pairs": pairs.pairs,
             "increased": list(pairs.increased),
             "unexplained": list(pairs.unexplained),
             "ledgered": list(pairs.ledgered),

@@ -154,6 +154,7 @@ def judge(
         reason="" if met else missing,
         details={
             "baseline_lines": baseline_lines,
+            "target_reduction": target_reduction,
             "legacy_baseline_lines": legacy_lines,
             "machine_lines": lines,
             "closure_lines": whole.code_lines,

@@ -9,13 +9,17 @@ from conformance.differential import PairResult
 from conformance.finding import Finding
 from conformance.normalisation import RULES
 from conformance.normalisation import VERSION as NORMALISATION_VERSION
+from conformance.report_model import RunReport
 
 SCHEMA_VERSION = 1
 
 
-def render(report: DiffReport) -> str:
-    """Return the report as one JSON document, ending in a newline."""
-    return json.dumps(_document(report), indent=2, ensure_ascii=False) + "\n"
+def render(report: DiffReport, run: RunReport | None = None) -> str:
+    """Return the report as one JSON document, ending in a newline; `run` is its `run/v1` form."""
+    document = _document(report)
+    if run is not None:
+        document["run"] = run.model_dump(mode="json", by_alias=True)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _document(report: DiffReport) -> dict[str, Any]:

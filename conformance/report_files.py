@@ -1,0 +1,74 @@
+"""Writing a report to a file: whole or not at all."""
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from conformance.errors import HarnessError, UsageError
+
+
+def check_writable(path: Path | None) -> None:
+    """Fail before a long run and not after it; None is standard output.
+
+    Raises:
+        UsageError: a report cannot be written there.
+    """
+    if path is None or _is_stream(path):
+        return
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError("the report cannot be written there", place=str(path))
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write `text` to `path`, so that a reader sees the old file or the new one, never a part.
+
+    A path that is no regular file (a pipe, `/dev/stdout`) is written as it is.
+
+    Raises:
+        HarnessError: the disk is full, or the file cannot be written for another reason.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        if _is_stream(path):
+            path.write_bytes(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)  # what a link points to, not the link
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        raise HarnessError(f"{reason}; no report was written", place=str(path)) from None
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    mode = _mode(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, mode)  # noqa: PTH101 - a name, as mkstemp gave it
+        os.replace(name, path)  # noqa: PTH105 - the same
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)  # noqa: PTH108 - the same
+        raise
+
+
+def _mode(path: Path) -> int:
+    """Return the mode of the file that is replaced, or the one that a new file gets."""
+    with suppress(OSError):
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
