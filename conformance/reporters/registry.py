@@ -9,6 +9,13 @@ from conformance.reporters import ctrf, junit, markdown, run_console, sarif
 Renderer = Callable[[RunReport, Sequence[PastRun]], str]
 
 
+def _html(report: RunReport, past: Sequence[PastRun]) -> str:
+    # Jinja2 is needed for this format alone.
+    from conformance.reporters import html  # noqa: PLC0415
+
+    return html.render(report, past)
+
+
 # The history is what some formats draw beside the run; the others show the run alone.
 RENDERERS: Mapping[str, Renderer] = {
     "console": lambda report, _past: run_console.render(report),
@@ -17,5 +24,6 @@ RENDERERS: Mapping[str, Renderer] = {
     "markdown": lambda report, _past: markdown.render(report),
     "sarif": lambda report, _past: sarif.render(report),
     "ctrf": lambda report, _past: ctrf.render(report),
+    "html": _html,
 }
 FORMATS: tuple[str, ...] = tuple(RENDERERS)

@@ -1,0 +1,220 @@
+"""The HTML report in a real browser: it opens, filters, unfolds, changes its theme, fits a phone.
+
+Skipped where no Chromium and driver are installed.
+"""
+
+import json
+import shutil
+
+import pytest
+
+from conformance.report_history import PastMetric, PastRun
+from conformance.report_model import Status
+from conformance.reporters.html import render
+
+from .conftest import CHAOS, CODEMOD, ITEMS, report_of, scenario
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium on this machine"),
+]
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PHONE = (360, 740)
+DESK = (1280, 900)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("html")
+    more = tuple(scenario(f"generated-{number}", Status.PASSED) for number in range(250))
+    past = [
+        PastRun("gate", "2026-11-28T10:00:00Z", "0.1.0", 1, {"failed": 2}, {"engine-size": metric})
+        for metric in (PastMetric("missed", 12.0, 20.0, "%", "f"),)
+    ]
+    report = report_of(items=(*ITEMS, *more), chaos=CHAOS, codemod=CODEMOD)
+    file = folder / "report.html"
+    file.write_text(render(report, past), "utf-8")
+    return file.as_uri()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(chromium, page):
+    def shown(size=DESK, scheme="light"):
+        width, height = size
+        chromium.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+        )
+        chromium.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        chromium.get(page)
+        chromium.execute_script("localStorage.clear()")
+        chromium.get_log("performance")  # what came before is not the page's
+        chromium.get(page)
+        return chromium
+
+    yield shown
+    assert chromium.get_log("browser") == []
+
+
+def _texts(driver, selector):
+    return driver.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector
+    )
+
+
+def _chosen(driver, name, value):
+    driver.execute_script(
+        "const f = document.forms[0].elements[arguments[0]]; f.value = arguments[1];"
+        "f.dispatchEvent(new Event('input', {bubbles: true}))",
+        name,
+        value,
+    )
+
+
+def test_it_opens_with_what_needs_somebody_and_asks_for_nothing(opened):
+    driver = opened()
+    assert driver.title == "the harness failed · planproof gate"
+    assert _texts(driver, "#shown") == ["6 of 259 match."]
+    assert _texts(driver, "#list .state")[0] == "harness error"
+    requests = {
+        json.loads(entry["message"])["message"]["params"]["request"]["url"].partition(":")[0]
+        for entry in driver.get_log("performance")
+        if '"Network.requestWillBeSent"' in entry["message"]
+    }
+    assert requests <= {"file", "data"}
+
+
+def test_a_finding_unfolds_into_both_timelines(opened):
+    driver = opened()
+    _chosen(driver, "text", "broken")
+    assert driver.execute_script("return document.querySelectorAll('#list .body').length") == 0
+    driver.find_element("css selector", "#list summary").click()
+    assert _texts(driver, ".events th") == ["no.", "legacy", "unified"]
+    rows = _texts(driver, ".events tbody tr")
+    assert rows[2] == "▶ 3execute: failure, 2 completedcall b {}"
+    assert "planproof diff --scenarios .planproof/findings/broken.json" in _texts(
+        driver, "#list code"
+    )
+    summary = driver.find_element("css selector", "#list .body details summary")
+    summary.click()
+    assert driver.find_element("css selector", "#list pre").is_displayed()
+
+
+def test_filters_narrow_and_a_ledger_entry_shows_its_scenarios(opened):
+    driver = opened()
+    _chosen(driver, "status", "passed")
+    assert _texts(driver, "#shown") == ["251 of 259 match, 100 are shown."]
+    driver.find_element("id", "more").click()
+    assert _texts(driver, "#shown") == ["251 of 259 match, 200 are shown."]
+    driver.find_element("css selector", "[data-entry]").click()
+    assert _texts(driver, "#list .what") == ["acceptedaccepted by DIV-001"]
+    driver.find_element("css selector", "form [type=reset]").click()
+    assert _texts(driver, "#shown") == ["259 of 259 match, 100 are shown."]
+
+
+def _paper(driver):
+    return driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(opened):
+    light = _paper(opened(scheme="light"))
+    driver = opened(scheme="dark")
+    dark = _paper(driver)
+    assert light != dark
+    button = driver.find_element("id", "theme")
+    seen = []
+    for _ in range(3):
+        button.click()
+        seen.append((button.text, _paper(driver)))
+    assert seen == [("Theme: light", light), ("Theme: dark", dark), ("Theme: system", dark)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_enough_contrast(opened, scheme):
+    driver = opened(scheme=scheme)
+    low = driver.execute_script(CONTRAST)
+    assert low == []
+
+
+def test_it_fits_a_phone(opened):
+    driver = opened(PHONE)
+    driver.find_element("css selector", "#list summary").click()
+    width = driver.execute_script("return document.documentElement.scrollWidth")
+    assert width <= PHONE[0]
+
+
+def test_it_can_be_used_by_keyboard_alone(opened):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened()
+
+    def press(key):
+        ActionChains(driver).send_keys(key).perform()
+        return driver.switch_to.active_element
+
+    first = press(Keys.TAB)
+    assert first.text == "Skip to the report"
+    assert first.value_of_css_property("outline-style") != "none"
+    press(Keys.ENTER)
+    assert driver.switch_to.active_element.get_attribute("id") == "main"
+    for _ in range(40):
+        if press(Keys.TAB).get_attribute("class") == "row":
+            break
+    press(Keys.ENTER)
+    assert driver.execute_script("return document.querySelector('#list details').open")
+
+
+# Every visible text against the nearest background that is not transparent (WCAG 2, level AA).
+CONTRAST = """
+const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (e) => {
+  for (let at = e; at; at = at.parentElement) {
+    const c = parse(getComputedStyle(at).backgroundColor);
+    if (c.length < 4 || c[3] > 0) return c;
+  }
+  return [255, 255, 255];
+};
+const low = [];
+for (const e of document.querySelectorAll('body *')) {
+  const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !e.checkVisibility() || ['SCRIPT', 'NOSCRIPT', 'OPTION', 'TITLE'].includes(e.tagName) || e.closest('svg')) continue;
+  const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) low.push([e.tagName, e.className, e.textContent.slice(0, 30), ratio.toFixed(2)]);
+}
+return low;
+"""
