@@ -72,7 +72,7 @@ def trend(metric: Metric, past: Sequence[PastRun], now: str) -> Trend | None:
         values.append((now or "this run", metric.gauge.value, metric.verdict.value))
     if len(values) < 2:  # noqa: PLR2004 - a line has two ends
         return None
-    numbers = [value for _, value, _ in values if value is not None]
+    numbers = [value for _, value, _ in values]
     low, high = min(numbers), max(numbers)
     points = tuple(
         Point(
