@@ -212,7 +212,8 @@ DIAMOND: Edges = ((0, 1), (0, 2), (1, 3), (2, 3))
 
 @cache
 def _named() -> Mapping[str, ChaosPlan]:
-    slow, slower = ToolScript(latency_ms=40), ToolScript(latency_ms=70)
+    slow = ToolScript(latency_ms=40, outcomes=("fail",))
+    slower = ToolScript(latency_ms=70, outcomes=("fail",))
     stuck = ToolScript(outcomes=("fail",), compensates="undoable")
     retried = ("undoable", "transient", "keyed")
     plans = (
@@ -236,7 +237,7 @@ def _named() -> Mapping[str, ChaosPlan]:
         _chain("at-most-once", "keyed", "once", "keyed"),
         _chain("doubt-given-up", "undoable", "once", settles_doubt=False),
         _chain("unkeyed", "unkeyed", "unkeyed"),
-        _chain("cancel", "undoable", "yields", "keyed", cancel_after_ms=700),
+        _chain("cancel", "undoable", "yields", "keyed", "keyed", cancel_after_ms=700),
         _with(
             _of_kinds("eager", 4, ((0, 2), (1, 3)), ("keyed", "yields", "unkeyed", "keyed")),
             settings=WORKER.model_copy(update={"scheduling": Scheduling.EAGER}),

@@ -21,6 +21,7 @@ from chaos.history import (
 )
 from chaos.oracle.promises import Disturbance
 from chaos.plans import ChaosPlan, ToolScript
+from chaos.virtual_time import EPOCH_MS
 from engine import EffectSemantics
 
 Finding: TypeAlias = tuple[str, tuple[int, ...]]
@@ -151,6 +152,14 @@ class Facts:
             if not self.cut_between(earlier.number, checkpoint.number):
                 yield earlier, checkpoint
             earlier = checkpoint
+
+    @staticmethod
+    def lease_end_ms(checkpoint: Checkpoint) -> int | None:
+        """Return when the lease ends, on the time of the records; None: there is none."""
+        due_at_ms = checkpoint.due_at_ms if checkpoint.leased else None
+        if due_at_ms is None or due_at_ms < EPOCH_MS:
+            return due_at_ms
+        return due_at_ms - EPOCH_MS
 
     def is_stale(self, record: Record) -> bool:
         """Whether the life that a record belongs to had lost its lease to another by then."""

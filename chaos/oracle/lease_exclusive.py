@@ -9,7 +9,8 @@ def violations(facts: Facts) -> Iterator[Finding]:
     """Yield grants of a lease before the other holder's term was over."""
     for before, after in facts.neighbours():
         taken = after.epoch > before.epoch and after.life != before.life
-        if not taken or not before.leased or before.due_at_ms is None:
+        end_ms = facts.lease_end_ms(before)
+        if not taken or end_ms is None:
             continue
         holder = next(
             (
@@ -19,6 +20,8 @@ def violations(facts: Facts) -> Iterator[Finding]:
             ),
             before.life,
         )
-        if after.at_ms < before.due_at_ms and holder != after.life:
-            left = before.due_at_ms - after.at_ms
-            yield f"a lease was taken {left} ms before its end", (before.number, after.number)
+        if after.at_ms < end_ms and holder != after.life:
+            yield (
+                f"a lease was taken {end_ms - after.at_ms} ms before its end",
+                (before.number, after.number),
+            )

@@ -18,7 +18,8 @@ def violations(facts: Facts) -> Iterator[Finding]:
         if isinstance(record, Effect) and record.late:
             continue
         durable = facts.before(record.number)
-        over = durable.leased and durable.due_at_ms is not None and record.at_ms > durable.due_at_ms
+        end_ms = facts.lease_end_ms(durable)
+        over = end_ms is not None and record.at_ms > end_ms
         if over and not facts.is_stale(record) and not facts.cuts:
             where = (durable.number, record.number)
             yield f"life {record.life} works after its lease has run out", where

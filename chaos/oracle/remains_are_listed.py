@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 from chaos.fault_kinds import FaultKind
-from chaos.oracle.facts import Facts, Finding
+from chaos.oracle.facts import Facts, Finding, is_terminal
 from chaos.oracle.saga_balanced import is_excused
 
 
 def violations(facts: Facts) -> Iterator[Finding]:
     """Yield steps that remain unlisted, or are listed and do not remain."""
     status, listed = facts.settled.status, set(facts.last.remaining)
+    for name, view in facts.last.steps.items():
+        if view.status == "in_doubt" and is_terminal(status) and name not in listed:
+            yield f"{name} is in doubt, may remain, and is not listed", (facts.last.number,)
     if status not in {"COMPENSATED", "COMPENSATION_FAILED"}:
         return
     if (status == "COMPENSATION_FAILED") != bool(listed):

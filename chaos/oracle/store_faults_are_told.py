@@ -18,7 +18,10 @@ def violations(facts: Facts) -> Iterator[Finding]:
             continue
         if end.error_code not in HONEST | _AFTER_A_LOSS:
             yield f"a life ended in {end.error_code or 'an error without a code'}", (end.number,)
-        elif end.error_code == "EXECUTION_NOT_FOUND":
-            durable = facts.before(end.number)
-            if durable.status is not None:
-                yield "the execution was said not to exist", (durable.number, end.number)
+            continue
+        durable = facts.before(end.number)
+        where = (durable.number, end.number)
+        if end.error_code == "EXECUTION_NOT_FOUND" and durable.status is not None:
+            yield "the execution was said not to exist", where
+        if end.error_code == "LEASE_LOST" and not (facts.is_stale(end) or facts.cuts):
+            yield "a lease was said to be lost, and nobody else had taken it", where

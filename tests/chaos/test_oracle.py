@@ -279,6 +279,38 @@ def _() -> Story:
     return story
 
 
+@wrong("budget-kept")
+def _() -> Story:
+    story = started("dag2.ab+yields.keyed")
+    story.saves("s1.intent", {"s1": "in_progress"})
+    story.does("s1")
+    story.at_ms += 1_500
+    story.saves("s1.commit+s2.intent", {"s1": "completed", "s2": "in_progress"})
+    story.calls("s2")
+    return story
+
+
+@wrong("cancel-heeded")
+def _() -> Story:
+    story = started("cancel")
+    story.operation("cancel", life=0)
+    for name in ("s1", "s2", "s3"):
+        story.saves(f"{name}.intent", {name: "in_progress"})
+        story.does(name)
+        story.saves(f"{name}.commit", {name: "completed"})
+    return story
+
+
+@wrong("results-written-at-once")
+def _() -> Story:
+    story = started("saga-once")
+    story.saves("intents", {"s1": "in_progress", "s2": "in_progress"})
+    story.does("s1")
+    story.at_ms += 60
+    story.takes_effect("s2")
+    return story
+
+
 @wrong("nothing-after-the-end")
 def _() -> Story:
     story = halfway()
