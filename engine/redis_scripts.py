@@ -57,6 +57,7 @@ end
 
 # Further ARGV: operation id, digest of the plan, plan, then fields (name, value). Remains of an
 # execution without its head are not built upon.
+# A begin that is sent twice is granted once: the first copy may arrive after the second was answered.
 BEGIN = (
     CLOCK
     + _GRANT
@@ -75,6 +76,8 @@ elseif known[1] ~= digest then
   return {'MISMATCH'}
 elseif known[2] ~= operation or known[3] ~= '1' then
   return claim(ARGV[1], owner, lease_ms, now, '', '')
+elseif redis.call('HGET', KEYS[1], 'lease_owner') == owner then
+  return everything('CREATED')
 end
 local left = held(owner, now)
 if left > 0 then return {'HELD', tostring(left)} end

@@ -326,6 +326,21 @@ def test_a_repeated_begin_says_again_that_it_created_but_only_before_any_work(ru
     run(test)
 
 
+def test_the_first_copy_of_a_repeated_begin_may_arrive_last(run: Any) -> None:
+    """It must not take the lease from the process that the second copy gave it to."""
+
+    async def test(world: World) -> None:
+        async def begin() -> Any:
+            store = world.store(ids=SeededIdSource(7))
+            return await store.begin(E, "one", LEASE_MS, Beginning(plan=PLAN))
+
+        answered, late = await begin(), await begin()
+        assert answered.lease == late.lease
+        await world.store().apply(answered.lease, world.transition())
+
+    run(test)
+
+
 def test_a_released_lease_cannot_be_renewed(run: Any) -> None:
     """A renewal on its way when the segment ends must not move the time of the resume."""
 
