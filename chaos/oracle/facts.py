@@ -222,14 +222,17 @@ class Facts:
             return Disturbance.ANSWER_LOST
         if not self.faults:
             return Disturbance.NONE
+        # A fault of a call is recorded just before the call; one of a connection shows only later.
+        stops = [fault.number for fault in self.faults]
+        stops += [one.number for one in self.history.of(LifeEnded) if one.how != "returned"]
         inside = [
-            fault
-            for fault in self.faults
-            if first is not None and first < fault.number and (end is None or fault.number <= end)
+            number
+            for number in stops
+            if first is not None and first - 1 <= number and (end is None or number <= end)
         ]
         if not inside:
             return Disturbance.ELSEWHERE
-        if effects and any(effects[0].number < fault.number for fault in inside):
+        if effects and any(effects[0].number < number for number in inside):
             return Disturbance.AFTER_EFFECT
         return Disturbance.BEFORE_EFFECT
 

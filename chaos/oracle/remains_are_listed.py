@@ -18,8 +18,8 @@ def violations(facts: Facts) -> Iterator[Finding]:
     if (status == "COMPENSATION_FAILED") != bool(listed):
         yield f"the execution is {status}, and lists {sorted(listed)}", (facts.last.number,)
     for name, step in facts.steps.items():
-        view = facts.last.steps.get(name)
-        doubt = view is not None and view.status == "in_doubt"
+        own = facts.last.steps.get(name)
+        doubt = own is not None and own.status == "in_doubt"
         back = facts.effects_of(name, compensation=True)
         remains = bool(facts.effects_of(name)) and "compensation" in step and not back
         if remains and name not in listed and not is_excused(facts, name):

@@ -1,0 +1,270 @@
+"""Mutants of the checkpoint protocol: what is written when, in how many commands, under which guard."""
+
+from chaos.mutants.mutant import Mutant, bug
+
+_INTENTS = (
+    "            steps={**carried.steps, **intents}, head=carried.head, events=carried.events\n"
+)
+_COMMIT = """            await self._commit(
+                Transition(
+                    operation_id=self._ids.new_id(),
+                    lease_ms=self._lease_ms,
+                    head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
+                    steps=steps or {},
+                    undone=undone or {},
+                    undoing=undoing,
+                    events=events,
+                    due=due,
+                    release=release,
+                    expire_s=expire_s,
+                )
+            )
+"""
+_APART = """            bare = {
+                at: one.model_copy(update={"output": None, "has_output": False})
+                for at, one in (steps or {}).items()
+                if one.has_output
+            }
+            if bare:
+                await self._commit(
+                    Transition(
+                        operation_id=self._ids.new_id(), lease_ms=self._lease_ms, steps=bare
+                    )
+                )
+"""
+_EVENTS_LATER = _COMMIT.replace("events=events,", "events=(),").replace(
+    "expire_s=expire_s,", "expire_s=None,"
+) + (
+    """            if events or expire_s:
+                await self._commit(
+                    Transition(
+                        operation_id=self._ids.new_id(),
+                        lease_ms=self._lease_ms,
+                        events=events,
+                        expire_s=expire_s,
+                    )
+                )
+"""
+)
+_STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
+_SENT_TWICE = "if state[3] == ARGV[2] then return {'OK', state[2], cancel} end\n"
+_VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
+_NO_VERSION = "if state[6] then return {'STALE', state[1]} end"
+_UNDONE = (
+    "if redis.call('HEXISTS', KEYS[3], '!' .. ARGV[i]) == 1 then return {'UNDONE', ARGV[i]} end"
+)
+_APPLY = "    async def apply(self, lease: Lease, transition: Transition) -> Applied:\n"
+_CHECK_FIRST = """        fence = await self._client.hget(self._keys(lease.execution_id)[0], "fence")
+        if int(fence or 0) != lease.token:
+            raise LeaseLostError(f"execution {lease.execution_id} was taken over")
+"""
+_APPLY_DOC = '        """Write one transition. See `engine.store.Store`."""\n'
+_CONFIRM = "        now_ms = self._clock.now_ms()\n        await checkpointer.commit(\n            steps={index:"
+_FORGOTTEN_FIRST = """        await checkpointer.commit(
+            head={"waiting_for": None}, due="remove", release=True
+        )
+"""
+_DRIVE = "                result = await segment.drive()\n"
+_TAKEN_AS_FAILED = """                try:
+                    result = await segment.drive()
+                except StoreUnavailableError:
+                    failed = claimed.state.model_copy(update={"status": ExecutionStatus.FAILED})
+                    result = recorded_result(failed)
+"""
+_BEGIN = f"        await self._checkpointer.commit(\n{_INTENTS}        )\n"
+_FAIL_STEPS = f"""        try:
+            await self._checkpointer.commit(
+    {_INTENTS}            )
+        except StoreUnavailableError as error:
+            fault = ErrorInfo(code=error.code, message=error.message)
+            for at, one in intents.items():
+                intents[at] = self._runner.calls.failed(one, fault)
+                carried.events.append(result_event(self._checkpointer, at, intents[at]))
+            await self._checkpointer.commit(
+    {_INTENTS}            )
+            self._apply(list(intents), intents)
+            return {{}}
+"""
+_WRITE_AT_ONCE = """            await self._checkpointer.commit(steps=changes.steps, events=changes.events)
+
+    async def _follow"""
+_IMPORTS = "from engine.errors import NotReplicatedError, ReplicationUnsupportedError\n"
+_MORE_IMPORTS = _IMPORTS.replace("\n", ", StoreUnavailableError\n")
+_STATES = "from engine.types.execution import StepState\n"
+
+PROTOCOL_BUGS: tuple[Mutant, ...] = (
+    bug(
+        "done-before-call",
+        "a step is written as completed before its tool is called",
+        (
+            "batch",
+            _INTENTS,
+            """            steps={
+                **carried.steps,
+                **{
+                    at: one.model_copy(update={"status": StepStatus.COMPLETED})
+                    for at, one in intents.items()
+                },
+            },
+            head=carried.head,
+            events=carried.events,
+""",
+        ),
+        found_by="completed-after-effect",
+        kinds=("TB", "A", "TA"),
+    ),
+    bug(
+        "intent-not-durable",
+        "a tool is called before the store knows of it",
+        ("batch", _INTENTS, _INTENTS.replace("{**carried.steps, **intents}", "carried.steps")),
+        found_by="intent-before-call",
+        kinds=("TB", "TA", ""),
+    ),
+    bug(
+        "result-in-two-commands",
+        "a step's status and its result are written by two commands",
+        ("checkpointer", _COMMIT, _APART + _COMMIT),
+        found_by="result-stable final-as-undisturbed",
+        kinds=("A", "B", "A'", "B'"),
+    ),
+    bug(
+        "event-outside-transaction",
+        "events are written by a command after the one that changes the state",
+        ("checkpointer", _COMMIT, _EVENTS_LATER),
+        found_by="events-with-their-state one-terminal-event",
+        kinds=("A", "B", "A'", "B'"),
+    ),
+    bug(
+        "event-numbers-restart",
+        "each write numbers its events from one",
+        (
+            "redis_scripts",
+            "local number = redis.call('HINCRBY', KEYS[1], 'events', events) - events",
+            "local number = 0",
+        ),
+        found_by="events-gap-free",
+    ),
+    bug(
+        "repeats-applied-twice",
+        "a script that the client sends again is applied again",
+        ("redis_scripts", _SENT_TWICE, ""),
+        ("redis_scripts", _VERSION, _NO_VERSION),
+        found_by="begun-once events-with-their-state",
+        kinds=("A'",),
+        retries=(10,),
+    ),
+    bug(
+        "repeats-refused",
+        "a script that the client sends again is taken for another holder's",
+        ("redis_scripts", _SENT_TWICE, ""),
+        found_by="store-faults-are-told",
+        kinds=("A'",),
+        retries=(10,),
+    ),
+    bug(
+        "no-version-check",
+        "a write does not look at the version that it follows, nor at what is being undone",
+        ("redis_scripts", _VERSION, _NO_VERSION),
+        found_by="status-monotone result-stable",
+        kinds=("D'",),
+        plans=("chain3", "chain2"),
+        retries=(10,),
+    ),
+    bug(
+        "no-tombstone",
+        "a late result of a step that is being undone is taken",
+        ("redis_scripts", _UNDONE, "local _ = i"),
+        ("redis_scripts", _VERSION, _NO_VERSION),
+        found_by="status-monotone nothing-after-undoing saga-balanced compensated-not-repeated",
+        kinds=("D'",),
+        plans=("chain3+comp",),
+        retries=(10,),
+    ),
+    bug(
+        "check-then-write",
+        "the token is checked by one command, and the write is another",
+        ("redis_scripts", _STALE, ""),
+        ("redis_scripts", _VERSION, _NO_VERSION),
+        ("redis_store", _APPLY + _APPLY_DOC, _APPLY + _APPLY_DOC + _CHECK_FIRST),
+        found_by="fenced",
+        kinds=("STOP", "Z"),
+    ),
+    bug(
+        "no-fencing",
+        "a process that was superseded may still write",
+        ("redis_scripts", _STALE, ""),
+        ("redis_scripts", _VERSION, _NO_VERSION),
+        found_by="fenced",
+        kinds=("STOP", "Z"),
+    ),
+    bug(
+        "unfenced-release",
+        "a superseded process may still give the lease back",
+        ("redis_scripts", _STALE, _STALE.replace("token then", "token and release ~= '1' then")),
+        (
+            "redis_scripts",
+            _VERSION,
+            _VERSION.replace("expected or", "expected and release ~= '1' or"),
+        ),
+        found_by="fenced",
+        kinds=("STOP", "Z"),
+        plans=("yields", "chain2"),
+    ),
+    bug(
+        "takeover-keeps-token",
+        "a takeover does not draw a new fencing token",
+        (
+            "redis_scripts",
+            "redis.call('HINCRBY', KEYS[1], 'fence', 1)",
+            "redis.call('HSET', KEYS[1], 'fence', '1')",
+        ),
+        found_by="store-faults-are-told fenced attempts-bounded",
+        kinds=("STOP", "Z"),
+    ),
+    bug(
+        "token-before-state",
+        "a confirmation's token is deleted before the decision is saved",
+        ("workflow_machine", _CONFIRM, _FORGOTTEN_FIRST + _CONFIRM),
+        found_by="never-stranded ends-in-time",
+        kinds=("A", "B"),
+        plans=("confirmation",),
+    ),
+    bug(
+        "timeout-taken-as-failure",
+        "a write of unknown outcome is reported as a failed execution",
+        ("workflow_machine", _DRIVE, _TAKEN_AS_FAILED),
+        found_by="told-is-durable",
+        kinds=("A'", "D'", "B'"),
+    ),
+    bug(
+        "store-error-fails-step",
+        "an error of the store is recorded as the failure of a step",
+        ("batch", _BEGIN, _FAIL_STEPS),
+        ("batch", _IMPORTS, _MORE_IMPORTS),
+        ("batch", _STATES, _STATES.replace("import ", "import ErrorInfo, ")),
+        found_by="store-faults-fail-no-step final-as-undisturbed",
+        kinds=("E'readonly", "E'oom", "E'loading", "B'"),
+    ),
+    bug(
+        "live-execution-expires",
+        "every write sets a time to live",
+        (
+            "redis_scripts",
+            "if expire_s ~= '' then\n",
+            "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], 600) end\nif expire_s ~= '' then\n",
+        ),
+        found_by="run-not-lost",
+        plans=("backoff",),
+    ),
+    bug(
+        "results-wait-for-the-batch",
+        "results are written when the last step of a batch has ended",
+        (
+            "batch",
+            _WRITE_AT_ONCE,
+            "            del changes\n\n    async def _follow",
+        ),
+        found_by="results-written-at-once events-with-their-state",
+        plans=("saga-parallel",),
+    ),
+)
