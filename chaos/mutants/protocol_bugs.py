@@ -47,7 +47,7 @@ _EVENTS_LATER = _COMMIT.replace("events=events,", "events=(),").replace(
 """
 )
 _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
-_SENT_TWICE = "if state[3] == ARGV[2] then return {'OK', state[2], cancel} end\n"
+_SENT_TWICE = "if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end\n"
 _VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
 _NO_VERSION = "if state[6] then return {'STALE', state[1]} end"
 _UNDONE = (

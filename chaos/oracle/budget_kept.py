@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chaos.fault_kinds import FaultKind
 from chaos.history import StoreOperation
-from chaos.oracle.facts import Facts, Finding
+from chaos.oracle.facts import CLOCK_FAULTS, Facts, Finding
 
 
 def violations(facts: Facts) -> Iterator[Finding]:
@@ -29,4 +29,6 @@ def violations(facts: Facts) -> Iterator[Finding]:
 
 def _waited_ms(facts: Facts, life: int) -> int:
     """Return how long faults may have held the process up before its budget began to count."""
-    return 10_000 * sum(fault.life == life for fault in facts.faults)
+    return 10_000 * sum(
+        fault.life == life and fault.kind not in CLOCK_FAULTS for fault in facts.faults
+    )
