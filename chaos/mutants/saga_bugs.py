@@ -11,6 +11,9 @@ _SWALLOWED = """            error = answer.error().message
         )
 """
 _KEY = "            idempotency_key=compensation_key(self._execution_id, step_id),\n"
+_KEY_OF_ATTEMPT = """            idempotency_key=idempotency_key(self._execution_id, step_id)
+            + f".{attempt}:compensation",
+"""
 _WAVE = """            await self._checkpointer.commit(
                 steps=changes.steps,
                 undone=changes.undone,
@@ -65,7 +68,7 @@ SAGA_BUGS: tuple[Mutant, ...] = (
         (
             "step_calls",
             _KEY,
-            _KEY.replace("(self._execution_id", "(f'{self._execution_id}.{attempt}'"),
+            _KEY_OF_ATTEMPT,
         ),
         found_by="same-call-repeated saga-balanced",
         kinds=("TX", "TE"),
@@ -97,6 +100,11 @@ SAGA_BUGS: tuple[Mutant, ...] = (
             "segment",
             "        self._changes, is_over = await rollback.run(self._changes, self._budget_used)\n",
             "        is_over = True\n",
+        ),
+        (
+            "segment",
+            "        if rollback.needed and self._status is not",
+            "        if False and self._status is not",
         ),
         found_by="saga-balanced remains-are-listed",
         plans=("chain3+comp",),

@@ -1,11 +1,12 @@
 """Runs cases until one reveals a mutant. Imports the engine, so it is imported after patching."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 
 from chaos.case import Case
-from chaos.explore.singles import singles
+from chaos.explore.singles import UndisturbedError, singles
 from chaos.fault_id import format_case, parse_case
 from chaos.history import History
 from chaos.mutants.mutant import Mutant
@@ -26,7 +27,11 @@ def enumerated(mutant: Mutant) -> Iterator[Case]:
         yield Case(name)
     for text in mutant.cases:
         yield parse_case(text)
-    cases = [case for name in mutant.plans for case in singles(name, retries=mutant.retries)]
+    cases: list[Case] = []
+    for name in mutant.plans:
+        # A mutant that gets stuck by itself has no points: its undisturbed run was the case.
+        with contextlib.suppress(UndisturbedError):
+            cases += singles(name, retries=mutant.retries)
     first = {kind: rank for rank, kind in enumerate(mutant.kinds)}
     yield from sorted(cases, key=lambda case: first.get(kind_of(case), len(first)))
 
