@@ -6,6 +6,7 @@ every durable write goes through `engine.checkpointer`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from engine.checkpointer import Checkpointer, claim_failed
@@ -24,7 +25,7 @@ from engine.errors import (
 from engine.events import EventName, Listener, tell
 from engine.failover import FailoverPolicy
 from engine.identity import IdSource, SystemIdSource
-from engine.observer import Observers
+from engine.observer import Observers, Watched
 from engine.plan import Plan, parse_plan
 from engine.reconciliation import reconcile
 from engine.results import recorded_result, single_result
@@ -152,13 +153,19 @@ class WorkflowMachine:
             engine.errors.EngineError: as `execute` does.
         """
         claimed = await self._claim()
-        if not is_terminal(claimed.state.status):
-            checkpointer = self._checkpointer(claimed)
+        if is_terminal(claimed.state.status):
+            return claimed.state
+        checkpointer = self._checkpointer(claimed)
+        watched = self._observers.segment(claimed) if claimed.created else nullcontext(Watched())
+        with watched as observed:
+            kept = observed.traceparent
             await checkpointer.commit(
+                head=None if kept is None else {"traceparent": kept},
                 events=[checkpointer.event(EventName.WORKFLOW_STARTED)] if claimed.created else (),
                 due=DueAt(self._clock.now_ms()),
                 release=True,
             )
+            observed.ended(claimed.state.status)
         return claimed.state
 
     @classmethod

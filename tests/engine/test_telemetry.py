@@ -132,6 +132,23 @@ def test_the_caller_s_trace_is_continued_and_a_resumer_s_is_linked():
     assert [link.context.span_id for link in second.links] == [worker.context.span_id]
 
 
+def test_an_execution_that_was_submitted_stays_in_the_trace_of_its_submitter():
+    world = World()
+    tracer = world.tracers.get_tracer("test")
+
+    async def main() -> Any:
+        with tracer.start_as_current_span("request"):
+            await world.machine(chain(2)).submit()
+        await world.machine(chain(2)).submit()
+        return await world.machine().execute()
+
+    assert world.lab.run(main).success
+    (request,), segments = world.spans("request"), world.spans("segment")
+    assert {span.context.trace_id for span in segments} == {request.context.trace_id}
+    assert [span.attributes["planproof.outcome"] for span in segments] == ["yielded", "COMPLETED"]
+    assert world.value(names.EXECUTIONS_STARTED) == world.value(names.RESUMES_STARTED) == 1
+
+
 def test_a_resume_after_a_crash_stays_in_the_trace():
     world = World()
 
