@@ -144,6 +144,8 @@ class BatchRunner:
     async def _replicate(self, running: Sequence[int], intents: dict[int, StepState]) -> None:
         """Let replicas have the intents of calls that could act twice, or take all intents back."""
         calls, progress = self._runner.calls, self._progress
+        if not self._checkpointer.waits_for_replicas:
+            return
         if not any(calls.must_not_be_lost(progress.step(at), intents[at]) for at in running):
             return
         try:

@@ -48,6 +48,7 @@ class Checkpointer:
         self._listeners = listeners
         self._written = written
         self._turn = asyncio.Lock()
+        self._operations = 0
         self._released = False
         self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
@@ -76,7 +77,7 @@ class Checkpointer:
         async with self._turn:  # each write names the version that the one before it made
             await self._commit(
                 Transition(
-                    operation_id=self._ids.new_id(),
+                    operation_id=self._next_operation(),
                     lease_ms=self._lease_ms,
                     head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
                     steps=steps or {},
@@ -88,6 +89,11 @@ class Checkpointer:
                     expire_s=expire_s,
                 )
             )
+
+    def _next_operation(self) -> str:
+        """Return an id that no other write under this lease's token has."""
+        self._operations += 1
+        return str(self._operations)
 
     async def _commit(self, transition: Transition) -> None:
         asked_ms = self._clock.monotonic_ms()
@@ -128,6 +134,11 @@ class Checkpointer:
     async def commit_steps(self, states: Mapping[int, StepState], /) -> None:
         """Write step states; see `engine.utils.execution_utils.StepCheckpointer`."""
         await self.commit(steps=states)
+
+    @property
+    def waits_for_replicas(self) -> bool:
+        """Whether `replicate` does anything."""
+        return bool(self._replicas)
 
     async def replicate(self) -> None:
         """Wait until the replicas that the settings demand have all that was written.

@@ -15,6 +15,7 @@ from engine.errors import (
 from engine.events import Event
 from engine.plan import Plan
 from engine.states import ExecutionStatus
+from engine.store import Beginning
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
 
 SCHEMA_VERSION = "1"
@@ -66,6 +67,22 @@ def check_version(execution_id: str, found: str | None) -> None:
             f"execution {execution_id} has schema version {found!r}; this engine knows "
             f"{SCHEMA_VERSION!r}"
         )
+
+
+def first_state(execution_id: str, beginning: Beginning) -> ExecutionState:
+    """Return the execution that a beginning creates, as it would be read back."""
+    intent = encode_intent(beginning.intent)
+    return ExecutionState(
+        execution_id=execution_id,
+        status=ExecutionStatus.EXECUTING,
+        plan=beginning.plan,
+        steps=tuple(StepState(id=step.id) for step in beginning.plan.steps),
+        segment_number=0,
+        created_at_ms=beginning.created_at_ms,
+        updated_at_ms=beginning.created_at_ms,
+        intent=None if intent is None else json.loads(intent),
+        trace_id=beginning.trace_id,
+    )
 
 
 def decode_plan(execution_id: str, text: str) -> Plan:

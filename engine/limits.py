@@ -63,6 +63,18 @@ HOOK_TIMEOUT_MS = 10_000
 LOOKUP_RETRY_MS = 60_000
 """A step in doubt because its lookup failed is looked up again after this: outages take minutes."""
 
+KNOWN_EXECUTIONS = 1_024
+"""Executions whose keys are remembered: as many as one process works on at once."""
+
+KNOWN_TOOL_NAMES = 1_024
+"""Tool names whose words are remembered: more than any registry holds."""
+
+SCRIPT_LANES = 2
+"""Calls of scripts, or batches of them, under way at once: one is carried out while another returns."""
+
+SCRIPT_BATCH_CALLS = 64
+"""Calls that share one round trip: few enough that the server lets others in between."""
+
 MAX_OUTBOX_EVENTS = 10_000
 """Approximate bound on the events kept per execution: two a step at 5,000 steps."""
 

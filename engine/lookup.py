@@ -7,7 +7,7 @@ from engine.hooks import HookFailedError, ask
 from engine.invocation import Answer
 from engine.plan import Step
 from engine.states import StepStatus
-from engine.step_calls import StepCalls, next_call
+from engine.step_calls import StepCalls, next_call, next_tool
 from engine.toolbox import Toolbox
 from engine.tools import EffectSemantics, ToolResult
 from engine.types.execution import ErrorInfo, StepState
@@ -27,7 +27,7 @@ class Lookup:
 
     def can_tell(self, step: Step, state: StepState) -> bool:
         """Whether the tool of the step's present call has a lookup."""
-        definition = self._toolbox.definition(next_call(step, state).tool_name)
+        definition = self._toolbox.definition(next_tool(step, state))
         return definition is not None and definition.lookup is not None
 
     async def settle(
@@ -40,7 +40,7 @@ class Lookup:
         step in doubt with `LOOKUP_FAILED`, and so does an `at_most_once` tool without one, with
         the error it had.
         """
-        definition = self._toolbox.definition(next_call(step, state).tool_name)
+        definition = self._toolbox.definition(next_tool(step, state))
         if definition is None:
             return None
         doubt = state.model_copy(update={"status": StepStatus.IN_DOUBT})

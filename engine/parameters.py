@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from engine.limits import KNOWN_TOOL_NAMES
 from engine.tools import ParameterFault
 
 _WORD_BORDER = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -40,7 +42,7 @@ class RequiredParameters:
 
     def missing(self, tool_name: str, parameters: Mapping[str, Any]) -> list[str]:
         """Return the required fields that are absent, null, false or empty. Zero is a value."""
-        if not self.words & set(name_words(tool_name)):
+        if self.words.isdisjoint(_word_set(tool_name)):
             return []
         return [
             spellings[0]
@@ -63,6 +65,11 @@ BOOKING = RequiredParameters(
 def name_words(tool_name: str) -> list[str]:
     """Return the words of a tool name in lower case: `bookTable` and `book-table` have two."""
     return [word.lower() for word in _WORD_BORDER.split(tool_name) if word]
+
+
+@lru_cache(maxsize=KNOWN_TOOL_NAMES)
+def _word_set(tool_name: str) -> frozenset[str]:
+    return frozenset(name_words(tool_name))
 
 
 def describe_faults(faults: Sequence[ParameterFault]) -> str:

@@ -56,12 +56,17 @@ end
 """
 
 # Further ARGV: operation id, digest of the plan, plan, then fields (name, value). Remains of an
-# execution without its head are not built upon.
+# execution without its head are not built upon. What was just created is known to whoever created it,
+# and is not read back.
 # A begin that is sent twice is granted once: the first copy may arrive after the second was answered.
 BEGIN = (
     CLOCK
     + _GRANT
     + """
+local function created()
+  local found = redis.call('HMGET', KEYS[1], 'fence', 'cancel_reason')
+  return {'CREATED', found[1], found[2] or ''}
+end
 local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local owner, lease_ms, now = ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
 local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by', 'version', 'schema')
@@ -77,12 +82,12 @@ elseif known[1] ~= digest then
 elseif known[2] ~= operation or known[3] ~= '1' then
   return claim(ARGV[1], owner, lease_ms, now, '', '')
 elseif redis.call('HGET', KEYS[1], 'lease_owner') == owner then
-  return everything('CREATED')
+  return created()
 end
 local left = held(owner, now)
 if left > 0 then return {'HELD', tostring(left)} end
 grant(ARGV[1], owner, lease_ms, now)
-return everything('CREATED')
+return created()
 """
 )
 
@@ -120,7 +125,7 @@ APPLY = (
 local token, expected, due, release, expire_s, lease, given, set, removed, steps, undone, undoing,
       bound, events = string.match(ARGV[3], '^' .. string.rep('(%S*) ', 13) .. '(%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
-                         'lease_until_ms', 'ended', 'undoing', 'yield_requested')
+                         'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events')
 local cancel, asked = state[4] or '', state[8] or ''
 if not state[1] then return {'MISSING'} end
 if state[1] ~= token then return {'STALE', state[1]} end
@@ -128,10 +133,19 @@ if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end
 if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
-redis.call('HLEN', KEYS[3])
-redis.call('XLEN', KEYS[4])
-redis.call('ZCARD', KEYS[5])
-redis.call('XLEN', KEYS[6])
+set, removed, steps, undone, undoing, events =
+  set + 0, removed + 0, steps + 0, undone + 0, undoing + 0, events + 0
+local keeps = release ~= '1'
+local until_ms
+if keeps then
+  local now, lease_ms = clock(given), tonumber(lease)
+  if ends_ms - now < lease_ms / 2 then until_ms = string.format('%d', now + lease_ms) end
+end
+local followed = redis.call('EXISTS', KEYS[7]) == 1
+if steps + undone + undoing > 0 then redis.call('HLEN', KEYS[3]) end
+if events > 0 then redis.call('XLEN', KEYS[4]) end
+if due ~= 'keep' or until_ms then redis.call('ZCARD', KEYS[5]) end
+if followed then redis.call('XLEN', KEYS[6]) end
 local at = 4
 if state[7] then
   local first = at + 2 * set + removed
@@ -148,43 +162,47 @@ local function pieces(count, width, call)
   end
 end
 local version = string.format('%d', tonumber(state[2]) + 1)
-redis.call('HSET', KEYS[1], 'version', version, 'operation', ARGV[2])
-pieces(set, 2, function(i, j) redis.call('HSET', KEYS[1], unpack(ARGV, i, j)) end)
-pieces(removed, 1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
-pieces(steps, 2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
-pieces(undone, 2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
-pieces(undoing, 1, function(i, j)
-  redis.call('HSET', KEYS[1], 'undoing', '1')
-  for k = i, j do redis.call('HSET', KEYS[3], '!' .. ARGV[k], token) end
-end)
-local number = redis.call('HINCRBY', KEYS[1], 'events', events) - events
-local followed = redis.call('EXISTS', KEYS[7]) == 1
-pieces(events, 1, function(i, j)
-  for from = i, j, 500 do
-    local fields = {}
-    for k = from, math.min(from + 499, j) do
-      number = number + 1
-      fields[#fields + 1] = string.format('%d', number)
-      fields[#fields + 1] = ARGV[k]
-    end
-    redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', unpack(fields))
-    if followed then redis.call('XADD', KEYS[6], '*', unpack(fields)) end
+local number = tonumber(state[9] or '') or 0
+local head = {'version', version, 'operation', ARGV[2], 'events', string.format('%d', number + events)}
+local function set_head(name, value)
+  head[#head + 1] = name
+  head[#head + 1] = value
+end
+if not keeps then
+  set_head('lease_owner', '')
+  set_head('lease_until_ms', '0')
+elseif until_ms then
+  set_head('lease_until_ms', until_ms)
+end
+if undoing > 0 then set_head('undoing', '1') end
+if expire_s ~= '' then set_head('ended', '1') end
+for i = at, at + 2 * set - 1, 2 do set_head(ARGV[i], ARGV[i + 1]) end
+at = at + 2 * set
+redis.call('HSET', KEYS[1], unpack(head))
+if removed > 0 then
+  pieces(removed, 1, function(i, j) redis.call('HDEL', KEYS[1], unpack(ARGV, i, j)) end)
+end
+pieces(steps + undone, 2, function(i, j) redis.call('HSET', KEYS[3], unpack(ARGV, i, j)) end)
+if undoing > 0 then
+  pieces(undoing, 1, function(i, j)
+    for k = i, j do redis.call('HSET', KEYS[3], '!' .. ARGV[k], token) end
+  end)
+end
+local last = at + events - 1
+for from = at, last, 500 do
+  local fields = {}
+  for k = from, math.min(from + 499, last) do
+    number = number + 1
+    fields[#fields + 1] = string.format('%d', number)
+    fields[#fields + 1] = ARGV[k]
   end
-end)
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', bound, '*', unpack(fields))
+  if followed then redis.call('XADD', KEYS[6], '*', unpack(fields)) end
+end
 if due == 'remove' then redis.call('ZREM', KEYS[5], ARGV[1])
 elseif due ~= 'keep' then redis.call('ZADD', KEYS[5], due, ARGV[1]) end
-if release == '1' then
-  redis.call('HSET', KEYS[1], 'lease_owner', '', 'lease_until_ms', '0')
-else
-  local now, lease_ms = clock(given), tonumber(lease)
-  if ends_ms - now < lease_ms / 2 then
-    local until_ms = string.format('%d', now + lease_ms)
-    redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
-    redis.call('ZADD', KEYS[5], until_ms, ARGV[1])
-  end
-end
+if until_ms then redis.call('ZADD', KEYS[5], until_ms, ARGV[1]) end
 if expire_s ~= '' then
-  redis.call('HSET', KEYS[1], 'ended', '1')
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], expire_s) end
 end
 return {'OK', version, cancel, asked}

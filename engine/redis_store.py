@@ -4,10 +4,11 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from engine import codec, redis_scripts, redis_wire
 from engine.clock import Clock
@@ -23,7 +24,8 @@ from engine.errors import (
 from engine.events import Event
 from engine.identity import FencingToken, IdSource, SystemIdSource, check_execution_id
 from engine.json_form import storable_text
-from engine.limits import CLAIM_LOOKS, QUEUE_SHARDS
+from engine.limits import CLAIM_LOOKS, KNOWN_EXECUTIONS, QUEUE_SHARDS
+from engine.redis_calls import ScriptCalls
 from engine.redis_client import STORE_FAILURES, close_client
 from engine.redis_due_queue import RedisDueQueue
 from engine.redis_feed import RedisFeed
@@ -61,7 +63,8 @@ class RedisStore:
         self._clock = clock
         self._ids = ids or SystemIdSource()
         self._close_client = close_client
-        self._digests: dict[str, str] = {}
+        self._scripts = ScriptCalls(client)
+        self._keys = lru_cache(maxsize=KNOWN_EXECUTIONS)(self._keys_of)
 
     async def begin(
         self, execution_id: str, owner: str, lease_ms: int, beginning: Beginning
@@ -85,7 +88,9 @@ class RedisStore:
         if reply[0] == "MISMATCH":
             raise PlanMismatchError(f"execution {execution_id} was begun with another plan")
         if reply[0] == "CREATED":
-            return self._claimed(execution_id, owner, reply)
+            lease = Lease(execution_id, owner, FencingToken(int(reply[1])), version=1)
+            state = codec.first_state(execution_id, beginning)
+            return Claimed(lease, state, created=True, cancel_reason=reply[2] or None)
         return await self._take(execution_id, owner, lease_ms, reply)
 
     async def claim(self, execution_id: str, owner: str, lease_ms: int) -> Claimed:
@@ -110,7 +115,7 @@ class RedisStore:
             raise CompensationBegunError(
                 f"execution {lease.execution_id}: step {reply[1]} is being undone"
             )
-        after = replace(lease, version=int(reply[1]))
+        after = Lease(lease.execution_id, lease.owner, lease.token, int(reply[1]))
         return Applied(after, cancel_reason=reply[2] or None, yield_requested=bool(reply[3]))
 
     async def renew(self, lease: Lease, lease_ms: int) -> None:
@@ -260,7 +265,7 @@ class RedisStore:
     def _due_key(self, shard: int) -> str:
         return f"{{{self._prefix}:{shard:02d}}}:due"
 
-    def _keys(self, execution_id: str) -> list[str]:
+    def _keys_of(self, execution_id: str) -> list[str]:
         shard = self._shard(execution_id)
         tag = f"{{{self._prefix}:{shard:02d}}}"
         kinds = ("run", "plan", "steps", "outbox")
@@ -305,7 +310,7 @@ class RedisStore:
                 f"execution {execution_id} is worked on by another process",
                 retry_after_ms=left_ms,
             )
-        word, plan, flat_head, steps = reply
+        _, plan, flat_head, steps = reply
         head = redis_wire.as_mapping(flat_head)
         state = self._state(execution_id, plan, head, redis_wire.as_mapping(steps))
         try:
@@ -316,7 +321,7 @@ class RedisStore:
         return Claimed(
             lease=Lease(execution_id, owner, token, version),
             state=state,
-            created=word == "CREATED",
+            created=False,
             cancel_reason=head.get("cancel_reason"),
         )
 
@@ -338,18 +343,9 @@ class RedisStore:
     async def _evaluate(
         self, what: str, script: str, keys: list[str], arguments: list[str]
     ) -> list[Any]:
-        """Call a script by its digest, loading it where the server does not know it yet."""
-        digest = self._digests.get(script)
-        if digest is None:
-            digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-            self._digests[script] = digest
 
         async def call() -> Any:
-            try:
-                reply = await self._client.evalsha(digest, len(keys), *keys, *arguments)
-            except NoScriptError:
-                reply = await self._client.eval(script, len(keys), *keys, *arguments)
-            return redis_wire.as_text(reply)
+            return redis_wire.as_text(await self._scripts.call(script, keys, arguments))
 
         return cast("list[Any]", await self._guard(what, call))
 

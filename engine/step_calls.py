@@ -1,14 +1,13 @@
 """The calls of steps: parameters checked, one call made, what it answered turned into a state."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from engine.clock import Clock
 from engine.errors import UnresolvableReferenceError
 from engine.identity import compensation_key, idempotency_key
 from engine.invocation import Answer, invoke
-from engine.json_form import TooLargeError, durable_form, storable_text
+from engine.json_form import TooLargeError, durable_form, fresh_copy, storable_text
 from engine.limits import DEFAULT_TIMEOUT_MS
 from engine.parameters import apply_aliases, describe_faults
 from engine.plan import Compensation, Step
@@ -20,11 +19,21 @@ from engine.types.execution import ErrorInfo, RescueCall, StepState
 from engine.utils.execution_utils import resolve_step_parameters
 
 
+def next_tool(step: Step, state: StepState) -> str:
+    """Return the tool of the call that a step stands before."""
+    return step.tool_name if state.rescue is None else state.rescue.tool_name
+
+
 def next_call(step: Step, state: StepState) -> RescueCall:
     """Return the call that a step stands before: the one that rescues it, else its own."""
     if state.rescue is not None:
         return state.rescue
     return RescueCall(tool_name=step.tool_name, parameters=state.input or {})
+
+
+def _parameters(state: StepState) -> dict[str, Any]:
+    """Return the parameters of the call that a step stands before."""
+    return (state.input or {}) if state.rescue is None else state.rescue.parameters
 
 
 class StepCalls:
@@ -87,21 +96,21 @@ class StepCalls:
 
     async def call(self, step: Step, state: StepState) -> Answer:
         """Make the call that the step stands before."""
-        chosen = next_call(step, state)
+        alternative = 0 if state.rescue is None else state.rescue.alternative
         call = ToolCall(
             execution_id=self._execution_id,
             step_id=step.id,
-            tool_name=chosen.tool_name,
-            parameters=deepcopy(chosen.parameters),
+            tool_name=next_tool(step, state),
+            parameters=fresh_copy(_parameters(state)),
             timeout_ms=step.timeout_ms,
-            idempotency_key=self.key(step.id, chosen),
+            idempotency_key=idempotency_key(self._execution_id, step.id, alternative=alternative),
             attempt=state.attempts,
         )
         return await self._answer(call, self._abort_ms(step, state.rescue))
 
     def must_not_be_lost(self, step: Step, state: StepState) -> bool:
         """Whether the step's present call could act twice if its intent were lost."""
-        return self._toolbox.must_not_be_lost(next_call(step, state).tool_name)
+        return self._toolbox.must_not_be_lost(next_tool(step, state))
 
     def key(self, step_id: str, chosen: RescueCall) -> str:
         """Return the idempotency key of a call."""
@@ -115,7 +124,7 @@ class StepCalls:
             execution_id=self._execution_id,
             step_id=step_id,
             tool_name=compensation.tool_name,
-            parameters=deepcopy(compensation.parameters),
+            parameters=fresh_copy(compensation.parameters),
             timeout_ms=self._settings.step_abort_ms or DEFAULT_TIMEOUT_MS,
             idempotency_key=compensation_key(self._execution_id, step_id),
             attempt=attempt,
@@ -125,7 +134,7 @@ class StepCalls:
 
     def found(self, step: Step, state: StepState, result: ToolResult) -> StepState:
         """Return the state of a step whose effect a lookup has found."""
-        tool_name = next_call(step, state).tool_name
+        tool_name = next_tool(step, state)
         return self.completed(step, state, Answer(result, tool_name=tool_name))
 
     def completed(self, step: Step, state: StepState, answer: Answer) -> StepState:
@@ -188,7 +197,7 @@ class StepCalls:
             return answer.result.compensation
         definition = self._toolbox.definition(answer.tool_name)
         if definition is not None and definition.compensation is not None:
-            sent = next_call(step, state).parameters
+            sent = _parameters(state)
             return definition.compensation(sent, answer.result.output)
         if step.compensation is None:
             return None

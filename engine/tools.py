@@ -134,6 +134,7 @@ class ToolRegistry:
         """Start empty."""
         self._functions: dict[str, Callable[..., Any]] = {}
         self._definitions: dict[str, ToolDefinition] = {}
+        self._wanting_the_call: set[str] = set()
 
     def tool(
         self,
@@ -161,6 +162,8 @@ class ToolRegistry:
             if effects is EffectSemantics.QUERYABLE and lookup is None:
                 raise ValueError(f"tool {tool_name!r} is queryable and needs a lookup")
             self._functions[tool_name] = function
+            if "call" in inspect.signature(function).parameters:
+                self._wanting_the_call.add(tool_name)
             self._definitions[tool_name] = ToolDefinition(
                 name=tool_name,
                 effects=effects,
@@ -203,7 +206,7 @@ class ToolRegistry:
         if function is None:
             raise UnknownToolError(f"no tool is registered as {call.tool_name!r}")
         arguments: dict[str, Any] = dict(call.parameters)
-        if "call" in inspect.signature(function).parameters:
+        if call.tool_name in self._wanting_the_call:
             arguments["call"] = call
         answer = function(**arguments)
         if inspect.isawaitable(answer):
