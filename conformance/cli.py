@@ -24,10 +24,13 @@ COMMANDS: dict[str, str] = {
     "codemod": "Migrate the uses of durable_execution below the given paths.",
     "explain": "Explain a rule of the codemods.",
     "gate": "Report the five success metrics and the migration checklist of this repository.",
+    "report": "Open a report, merge those of several shards, or draw the trend of past runs.",
     "schema": "Print the JSON Schema of a format.",
 }
 
 MISSING_EXTRA = "planproof: the command line needs the extra: pip install 'planproof[all]'"
+
+READER_GONE = "planproof: the reader of the output went away"
 
 
 class _ReaderGoneError(Exception):
@@ -120,27 +123,44 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("planproof: interrupted\n")
         return int(ExitCode.HARNESS)
     except _ReaderGoneError:
-        # What the command would have found is not known, and nobody is left to be told.
         _discard_output()
+        sys.stderr.write(READER_GONE + "\n")
         return int(ExitCode.HARNESS)
     except OSError as error:
+        _give_up_output()
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"planproof: {place}{error.strerror or error}\n")
         return int(ExitCode.HARNESS)
 
 
 def _delivered(code: int) -> int:
-    """Return `code` after the last of the output has left, be its reader gone or not."""
+    """Return `code` after the last of the output has left.
+
+    Raises:
+        _ReaderGoneError: there is nobody who reads it.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        raise _ReaderGoneError from None
     return code
+
+
+def _give_up_output() -> None:
+    """Let go of output that cannot be written (a full disk): the interpreter would try again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
 
 
 def _discard_output() -> None:
     """Point standard output at nothing, so that the interpreter's last flush succeeds."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        target = sys.stdout.fileno()
+    except OSError:
+        return  # it is no file, and nothing is flushed into it at the end
+    os.dup2(os.open(os.devnull, os.O_WRONLY), target)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ def _until_first_line(arguments):
 def test_a_reader_that_goes_away_in_the_middle_leaves_the_outcome_unknown():
     line, said, code = _until_first_line(["trace", "--executor", "legacy", str(CORPUS)])
     assert line.startswith('{"schema":"trace/v1"')
-    assert (said, code) == ("", 3)
+    assert (said, code) == ("planproof: the reader of the output went away\n", 3)
 
 
 def test_a_command_that_fails_before_it_speaks_keeps_its_exit_code():
