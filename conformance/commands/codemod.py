@@ -13,7 +13,7 @@ from codemods.writing import patch_of, undo
 from conformance.commands.codemod_proofs import proof_options
 from conformance.commands.codemod_run import Finished, Mode, Request, coded, journal_root, migrate
 from conformance.commands.progress import progress_bar
-from conformance.commands.report_output import check_writable
+from conformance.commands.report_output import Destinations, check_writable, moment, report_option
 from conformance.errors import ExitCode, UsageError, VacuousError
 
 FORMATS = ("console", "json", "markdown", "sarif", "codetf")
@@ -77,6 +77,7 @@ _report = _options(
     click.option(
         "--output", type=click.Path(path_type=Path), help="Write the report to this file."
     ),
+    report_option,
     click.option("--patch", type=click.Path(path_type=Path), help="Write a patch for git apply."),
 )
 
@@ -106,6 +107,7 @@ def command(
     deadline: float | None,
     form: str,
     output: Path | None,
+    further: Sequence[tuple[str, Path]],
     patch: Path | None,
 ) -> int:
     """Migrate the uses of durable_execution below the given paths; a dry run unless --write.
@@ -130,8 +132,13 @@ def command(
         test_command=test_command,
         foreign=foreign,
     )
-    _demand_sense(paths, mode, request, repos=repos, batch=(state, deadline), patch=patch)
+    _demand_sense(
+        paths, mode, request, repos=repos, batch=(state, deadline), patch=patch, further=further
+    )
+    where = Destinations(further=further)
     check_writable(output)
+    where.check()
+    started_at = moment()
     if repos is not None:
         bounds = Bounds(request.jobs or os.cpu_count() or 1, deadline or DEFAULT_DEADLINE_S)
         undoes = mode == "undo"
@@ -143,6 +150,19 @@ def command(
     _tell(finished)
     if patch is not None:
         _write_bytes(patch, patch_of(finished.plan.changes))
+    if further:
+        from conformance.report_model_codemod import run_report  # noqa: PLC0415 - seldom needed
+
+        where.write_further(
+            run_report(
+                finished.plan,
+                finished.proofs,
+                written=finished.written,
+                check=request.mode == "check",
+                unwritten=finished.unwritten,
+                started_at=started_at,
+            )
+        )
     _deliver(_rendered(finished, request, form), output)
     return finished.exit_code
 
@@ -163,6 +183,7 @@ def _demand_sense(
     repos: str | None,
     batch: tuple[Path | None, float | None],
     patch: Path | None,
+    further: Sequence[tuple[str, Path]],
 ) -> None:
     if repos is None and not paths:
         raise UsageError("give paths, or a list of repositories with --repos")
@@ -173,6 +194,8 @@ def _demand_sense(
         raise UsageError("--repos takes one list and no paths", place=str(paths[0]), advice=advice)
     if repos is not None and (patch is not None or mode == "diff"):
         raise UsageError("--diff and --patch are for one repository")
+    if further and (repos is not None or mode == "undo"):
+        raise UsageError("--report is for one repository, and not for --undo")
     if repos is None and request.resume and mode in {"check", "diff", "undo"}:
         raise UsageError(f"--resume writes, so it does not go with --{mode}")
 

@@ -16,7 +16,7 @@ from conformance.report_history import DEFAULT_HISTORY, PastRun, read, record, s
 from conformance.report_model import RunReport
 from conformance.reporters.registry import FORMATS, RENDERERS
 
-__all__ = ["Destinations", "check_writable", "moment", "report_options"]
+__all__ = ["Destinations", "check_writable", "moment", "report_option", "report_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 # Formats that a command writes in its own way: a function that is told whether colours are wanted.
@@ -74,13 +74,11 @@ class Destinations:
         Raises:
             HarnessError: a file cannot be written.
         """
-        past = self._past(run)
+        past = self.write_further(run, own)
 
         def text(form: str, *, colour: bool = False) -> str:
             return own[form](colour) if form in own else RENDERERS[form](run, past)
 
-        for form, file in self.further:
-            write_report(file, text(form))
         if self.output is not None:
             write_report(self.output, text(self.form))
             sys.stdout.write("" if verdict is None else f"{verdict}\n")
@@ -89,6 +87,18 @@ class Destinations:
         shown = text(self.form, colour=console.is_terminal and not console.no_color)
         # A text of a scenario, or the name of a file, need not be valid Unicode.
         sys.stdout.write(shown.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+    def write_further(self, run: RunReport, own: Own | None = None) -> list[PastRun]:
+        """Record the run, write the further reports alone, and return the runs of its series.
+
+        Raises:
+            HarnessError: a file cannot be written.
+        """
+        past = self._past(run)
+        for form, file in self.further:
+            render = (own or {}).get(form)
+            write_report(file, render(False) if render else RENDERERS[form](run, past))
+        return past
 
     def _past(self, run: RunReport) -> list[PastRun]:
         if self.history is not None:
@@ -100,6 +110,16 @@ class Destinations:
 def moment() -> str:
     """Return the time of day as reports have it: ISO 8601, UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+report_option = click.option(
+    "--report",
+    "further",
+    metavar="FORMAT=FILE",
+    callback=_targets,
+    multiple=True,
+    help="Write a further report, e.g. html=out.html; may be repeated.",
+)
 
 
 def report_options(command: _Command) -> _Command:
@@ -116,14 +136,7 @@ def report_options(command: _Command) -> _Command:
         click.option(
             "--output", type=click.Path(path_type=Path), help="Write the report to this file."
         ),
-        click.option(
-            "--report",
-            "further",
-            metavar="FORMAT=FILE",
-            callback=_targets,
-            multiple=True,
-            help="Write a further report, e.g. html=out.html; may be repeated.",
-        ),
+        report_option,
         click.option(
             "--history",
             type=click.Path(path_type=Path),
