@@ -150,21 +150,27 @@ def command(
     _tell(finished)
     if patch is not None:
         _write_bytes(patch, patch_of(finished.plan.changes))
-    if further:
-        from conformance.report_model_codemod import run_report  # noqa: PLC0415 - seldom needed
-
-        where.write_further(
-            run_report(
-                finished.plan,
-                finished.proofs,
-                written=finished.written,
-                check=request.mode == "check",
-                unwritten=finished.unwritten,
-                started_at=started_at,
-            )
-        )
+    _report_further(finished, request, where, started_at)
     _deliver(_rendered(finished, request, form), output)
     return finished.exit_code
+
+
+def _report_further(
+    finished: Finished, request: Request, where: Destinations, started_at: str
+) -> None:
+    if not where.further:
+        return
+    from conformance.report_model_codemod import run_report  # noqa: PLC0415 - seldom needed
+
+    report = run_report(
+        finished.plan,
+        finished.proofs,
+        written=finished.written,
+        check=request.mode == "check",
+        unwritten=finished.unwritten,
+        started_at=started_at,
+    )
+    where.write_further(report)
 
 
 def _mode(given: str | None) -> Mode:

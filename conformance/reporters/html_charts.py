@@ -111,4 +111,4 @@ def _arc(start: float, end: float) -> str:
 
 
 def _number(number: float) -> str:
-    return f"{number:.4g}"
+    return f"{number:.1f}".removesuffix(".0")
