@@ -102,8 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--own", action="store_true", help="leave other engines out, installed or not"
     )
+    parser.add_argument("--rounds", type=int, metavar="N", help="at most so many rounds")
     given = parser.parse_args(arguments)
     listed = quick() if given.quick else full()
+    if given.rounds is not None:
+        listed = [series.shortened(max(1, given.rounds)) for series in listed]
     names = OWN if given.own else tuple(CONTENDERS)
     try:
         found = measure(names, listed, is_quick=given.quick)

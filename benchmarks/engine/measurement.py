@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Series:
     rounds: int
     slow_rounds: int
     all_slow: bool = False
+
+    def shortened(self, rounds: int) -> "Series":
+        """Return the series with at most so many rounds."""
+        slow_rounds = min(self.slow_rounds, rounds)
+        return replace(self, rounds=min(self.rounds, rounds), slow_rounds=slow_rounds)
 
     def is_slow(self, contender: str) -> bool:
         """Whether a contender is given less to do."""
