@@ -8,7 +8,7 @@ tools to a ledger that no fault touches; `Checkpoint` is read from the store beh
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from chaos.fault_kinds import FaultKind
@@ -200,7 +200,7 @@ class History:
         """Yield the JSON lines of the history, its schema first."""
         yield json.dumps({"schema": SCHEMA})
         for record in self.records:
-            yield json.dumps({"record": type(record).__name__, **asdict(record)}, sort_keys=True)
+            yield _ENCODER.encode(_document(record))
 
     def digest(self) -> str:
         """Return a hash of everything: two replays of one case have the same."""
@@ -208,6 +208,27 @@ class History:
         for line in self.lines():
             whole.update(line.encode())
         return whole.hexdigest()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True)
+
+
+def _document(record: Record) -> dict[str, Any]:
+    """Return the fields of a record; `dataclasses.asdict` would copy everything deeply."""
+    document: dict[str, Any] = {"record": type(record).__name__}
+    for one in fields(record):
+        document[one.name] = getattr(record, one.name)
+    if isinstance(record, Checkpoint):
+        document["steps"] = {name: _step_document(view) for name, view in record.steps.items()}
+    return document
+
+
+def _step_document(view: StepView) -> dict[str, str | None]:
+    return {
+        "status": view.status,
+        "result_hash": view.result_hash,
+        "compensation_status": view.compensation_status,
+    }
 
 
 def read_history(lines: Sequence[str]) -> History:

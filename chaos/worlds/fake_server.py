@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from fakeredis import FakeServer
@@ -37,23 +38,28 @@ class _VirtualTimeModule:
 _TIME = _VirtualTimeModule()
 
 
-@contextmanager
-def server_time(clock: VirtualClock) -> Iterator[None]:
-    """Let all embedded servers of this process live on `clock` meanwhile: TIME, TTL, stream ids."""
-    modules = [
+@cache
+def _modules() -> tuple[Any, ...]:
+    return tuple(
         module
         for name, module in sys.modules.items()
         if name.startswith("fakeredis.") and getattr(module, "time", None) is time
-    ]
+    )
+
+
+@contextmanager
+def server_time(clock: VirtualClock) -> Iterator[None]:
+    """Let all embedded servers of this process live on `clock` meanwhile: TIME, TTL, stream ids."""
+    modules = _modules()
     before, _TIME.clock = _TIME.clock, clock
     for module in modules:
-        module.time = _TIME  # type: ignore[attr-defined]  # found to have it just now
+        module.time = _TIME
     try:
         yield
     finally:
         _TIME.clock = before
         for module in modules:
-            module.time = time  # type: ignore[attr-defined]  # the same
+            module.time = time
 
 
 class _CompilingRuntime:
