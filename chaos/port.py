@@ -4,7 +4,7 @@ A world gives each life of the executor a Redis client, a clock, ids and the out
 knows nothing else of it. What the executor's commands are for, and what its keys mean, the port says.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -194,6 +194,8 @@ class ExecutorPort(Protocol):
     def canonical(self, image: Image, now_ms: int) -> Any:
         """Return what of an image the executor's further behaviour depends on, and nothing else."""
 
+    def is_stale(self, commands: Sequence[Command], image: Image) -> bool:
+        """Whether a held operation can change nothing any more, whenever it arrives."""
+
 
 PortFactory: TypeAlias = Callable[[ChaosPlan], ExecutorPort]
-LifeMain: TypeAlias = Callable[[], Awaitable[LifeResult]]

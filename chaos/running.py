@@ -3,16 +3,20 @@
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 from chaos.case import Case, CaseResult, Judgement
+from chaos.fault_id import parse_case
+from chaos.history import History
+from chaos.oracle import judge
 from chaos.plans import find_plan
 from chaos.port import PortFactory
 from chaos.unified.port import UnifiedPort
 from chaos.virtual_time import VirtualClock, run_virtual
 from chaos.worlds.fake_server import borrowed_server, server_time
 from chaos.worlds.sim import SimWorld
-from chaos.worlds.snapshot import Snapshot
+from chaos.worlds.snapshot import Site, Snapshot
 
 STALL_GRACE_S = 0.05
 """Nothing real is waited for in a simulated world: who waits longer waits for ever."""
@@ -24,6 +28,7 @@ def simulate(
     port_factory: PortFactory = UnifiedPort,
     start: Snapshot | None = None,
     at_rest: Callable[[Snapshot], None] | None = None,
+    at_point: Callable[[SimWorld, Site], None] | None = None,
 ) -> SimWorld:
     """Run a case in the simulated world and return the world at rest, with its history."""
     plan = find_plan(case.plan)
@@ -33,7 +38,9 @@ def simulate(
         clock.fire_next(start.elapsed_ms)
     with borrowed_server() as server, server_time(clock):
         server.know(_digests(tuple(port.scripts)))
-        world = SimWorld(case, plan, port, server, clock, start=start, at_rest=at_rest)
+        world = SimWorld(
+            case, plan, port, server, clock, start=start, at_rest=at_rest, at_point=at_point
+        )
         run_virtual(world.run, clock, stall_grace_s=STALL_GRACE_S)
     return world
 
@@ -46,20 +53,66 @@ def _digests(scripts: tuple[str, ...]) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-def run_case(case: Case, *, port_factory: PortFactory = UnifiedPort) -> CaseResult:
-    """Run one case and say what came of it; never raises for what the executor does."""
+@cache
+def reference_of(plan: str, port_factory: PortFactory = UnifiedPort) -> History:
+    """Return the history of a plan that nothing disturbs."""
+    return simulate(Case(plan), port_factory=port_factory).recorder.history
+
+
+def verdict_on(
+    world: SimWorld, case: Case, *, port_factory: PortFactory = UnifiedPort, seconds: float = 0.0
+) -> CaseResult:
+    """Judge a world at rest."""
+    history = world.recorder.history
+    violations = judge(history, world.plan, reference_of(case.plan, port_factory))
+    judgement = Judgement.VIOLATED if violations else Judgement.HELD
+    if world.agenda.left:
+        judgement = Judgement.NOT_FIRED
+    return CaseResult(
+        case,
+        judgement,
+        violations,
+        fired=tuple(world.agenda.fired),
+        digest=history.digest(),
+        sites=tuple(world.sites),
+        seconds=seconds,
+    )
+
+
+def run_case(
+    case: Case, *, port_factory: PortFactory = UnifiedPort, replays: int = 0
+) -> CaseResult:
+    """Run one case and say what came of it; never raises for what the executor does.
+
+    Args:
+        case: what to run.
+        port_factory: the executor; a function that can be sent to another process.
+        replays: how often to run it again and compare the histories.
+    """
     began_s = time.process_time()
     try:
         world = simulate(case, port_factory=port_factory)
+        result = verdict_on(world, case, port_factory=port_factory)
+        for _ in range(replays):
+            again = simulate(case, port_factory=port_factory).recorder.history.digest()
+            if again != result.digest:
+                note = f"a replay has the history {again[:12]}, not {result.digest[:12]}"
+                result = replace(result, judgement=Judgement.NONDETERMINISTIC, note=note)
     except Exception as error:  # noqa: BLE001 - a harness that fails says so in its verdict
         note = f"{type(error).__name__}: {error}"
-        seconds = time.process_time() - began_s
-        return CaseResult(case, Judgement.HARNESS_ERROR, seconds=seconds, note=note)
-    return CaseResult(
-        case,
-        Judgement.NOT_FIRED if world.agenda.left else Judgement.HELD,
-        fired=tuple(world.agenda.fired),
-        digest=world.recorder.history.digest(),
-        sites=tuple(world.sites),
-        seconds=time.process_time() - began_s,
-    )
+        result = CaseResult(case, Judgement.HARNESS_ERROR, note=note)
+    return replace(result, seconds=time.process_time() - began_s)
+
+
+def replay(
+    case: Case | str, *, port_factory: PortFactory = UnifiedPort
+) -> tuple[CaseResult, History]:
+    """Run a case, given by its id or as such, again and return everything about it.
+
+    Raises:
+        chaos.fault_id.FaultIdError: the text is no id.
+        Exception: the harness fails; a replay does not hide where.
+    """
+    case = parse_case(case) if isinstance(case, str) else case
+    world = simulate(case, port_factory=port_factory)
+    return verdict_on(world, case, port_factory=port_factory), world.recorder.history

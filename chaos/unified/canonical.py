@@ -8,7 +8,8 @@ Two contents with the same canonical form behave the same from here on, because 
 - times of the past, segment numbers and the numbers of events are reported and never decided upon;
 - the outbox is only written to;
 - the count of attempts is compared with a retry policy's bound; it is capped there;
-- leases, times of resumes and of retries count from now, because clocks only go on.
+- times of resumes and of retries count from now, because clocks only go on; of a lease that runs
+  only that it does, because what it holds up waits for its end, however far that is.
 
 What is compared with the clock over a whole execution (a limit of a saga's or of a plan's time) makes
 a start time matter; plans with such limits keep theirs.
@@ -44,8 +45,7 @@ def canonical_form(image: Image, now_ms: int, plan: ChaosPlan) -> Any:
         fields += [
             (name.decode(), str(now_ms - int(head[name]))) for name in _START_TIMES if name in head
         ]
-    lease = max(0, int(head.get(b"lease_until_ms") or 0) - now_ms)
-    leased = bool(head.get(b"lease_owner")) and lease
+    leased = bool(head.get(b"lease_owner")) and int(head.get(b"lease_until_ms") or 0) > now_ms
     steps = [
         (
             name.decode(),
@@ -56,7 +56,13 @@ def canonical_form(image: Image, now_ms: int, plan: ChaosPlan) -> Any:
     others = sorted(
         key.decode(errors="replace") for key in image if key.endswith(f":{EXECUTION}".encode())
     )
-    return (tuple(sorted(fields)), leased, due, tuple(sorted(steps)), tuple(others))
+    return (
+        tuple(sorted(fields)),
+        leased,
+        None if leased else due,
+        tuple(sorted(steps)),
+        tuple(others),
+    )
 
 
 def _head_value(name: bytes, value: bytes, now_ms: int) -> str:

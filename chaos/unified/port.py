@@ -19,6 +19,7 @@ from chaos.port import (
 )
 from chaos.unified import sites, view
 from chaos.unified.canonical import canonical_form
+from chaos.unified.staleness import is_stale
 from engine import EffectSemantics, ToolCall, ToolDefinition, ToolResult, WorkflowMachine
 from engine.errors import EngineError
 from engine.redis_store import RedisStore
@@ -123,6 +124,10 @@ class UnifiedPort(ExecutorPort):
     @override
     def canonical(self, image: Image, now_ms: int) -> Any:
         return canonical_form(image, now_ms, self._plan)
+
+    @override
+    def is_stale(self, commands: Sequence[Command], image: Image) -> bool:
+        return is_stale(commands[0], image)
 
     def _machine(self, life: Surroundings) -> WorkflowMachine:
         # The store has no clock of its own here: leases run on the server's, as in production.

@@ -34,19 +34,22 @@ _COUNTS = 7
 """Where among the facts of `apply` the counts of its lists begin."""
 
 
+def script_of(command: Command) -> tuple[str, Sequence[bytes]] | None:
+    """Return the script that a command calls, and its arguments; None: it calls none of these."""
+    if command[0].upper() not in _SCRIPT_COMMANDS:
+        return None
+    digest = command[1] if command[0].upper() == b"EVALSHA" else _sha1(command[1].decode())
+    return _NAMES.get(digest, "script"), command[3 + int(command[2]) :]
+
+
 def name_operation(commands: Sequence[Command], step_ids: Sequence[str]) -> Operation | None:
     """Return what a command, or a pipeline, of the engine is for; None: nothing of its own."""
-    first = commands[0]
-    name = first[0].upper()
-    if name == b"SET" and len(commands) > 1:
+    if commands[0][0].upper() == b"SET" and len(commands) > 1:
         return Operation("barrier")
-    if name not in _SCRIPT_COMMANDS:
+    called = script_of(commands[0])
+    if called is None:
         return None
-    digest = first[1] if name == b"EVALSHA" else _sha1(first[1].decode())
-    script = _NAMES.get(digest)
-    if script is None:
-        return Operation("script")
-    arguments = first[3 + int(first[2]) :]
+    script, arguments = called
     if script == "apply":
         return _name_apply(arguments, step_ids)
     if script == "claim":

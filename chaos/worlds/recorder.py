@@ -21,7 +21,7 @@ from chaos.history import (
     StoreOperation,
 )
 from chaos.port import CallRequest, DurableView
-from chaos.virtual_time import VirtualClock
+from chaos.virtual_time import EPOCH_MS, VirtualClock
 
 
 class Recorder:
@@ -74,7 +74,7 @@ class Recorder:
             version=view.version,
             epoch=view.epoch,
             leased=view.leased,
-            due_at_ms=view.due_at_ms,
+            due_at_ms=None if view.due_at_ms is None else view.due_at_ms - EPOCH_MS,
             waiting_for=view.waiting_for,
             steps=dict(view.steps),
             remaining=view.remaining,

@@ -27,7 +27,7 @@ from chaos.worlds.held import Held
 from chaos.worlds.life import Life, follow_tasks
 from chaos.worlds.recorder import Recorder
 from chaos.worlds.sim_store import SimStore
-from chaos.worlds.snapshot import Snapshot
+from chaos.worlds.snapshot import Site, Snapshot
 from chaos.worlds.turns import Turns
 from chaos.worlds.wire import Wire
 from engine import SeededIdSource
@@ -73,8 +73,11 @@ class SimWorld:
         *,
         start: Snapshot | None = None,
         at_rest: Callable[[Snapshot], None] | None = None,
+        at_point: Callable[["SimWorld", Site], None] | None = None,
     ) -> None:
-        """Prepare `case`, or its rest after `start`; `at_rest` is called between two lives.
+        """Prepare `case`, or its rest after `start`.
+
+        `at_rest` is called between two lives, and `at_point` before each operation and call.
 
         Raises:
             ImpossibleCaseError: the case asks for what its surroundings exclude.
@@ -88,13 +91,14 @@ class SimWorld:
         self.ledger = Ledger()
         self.held: list[Held] = []
         self.duplicates = 0
-        self.sites: list[tuple[int, str, int, str]] = []
+        self.sites: list[Site] = []
         self.server_faults: dict[tuple[int, str, int], Sequence[FaultPoint]] = {}
         self._lives = 0
         self._last_fault_ms = 0
         self._failed_last = False
         self._cancelled = plan.cancel_after_ms is None
         self._at_rest = at_rest
+        self._at_point = at_point
         self._running: list[_Running] = []
         self._zombies: list[_Running] = []
         self._broken: Exception | None = None
@@ -140,11 +144,15 @@ class SimWorld:
                 if await self._flush(self._lives + 1) or self._zombies:
                     await self._wake_zombies()
                     continue
+                self._show_rest(over=True)
+                if self._strike_between():
+                    continue
                 return view.ended or view.waiting_for is not None
             await self.clock.sleep_ms(max(0, due_at_ms - self.clock.now_ms()))
             if not self._zombies:
                 self._show_rest()
-            await self._live()
+            if not self._strike_between():
+                await self._live()
         return False
 
     def _due(self, view: DurableView) -> int | None:
@@ -181,10 +189,15 @@ class SimWorld:
             else:
                 await self._bury(running)
                 await self._flush(running.life.number)
-        for point in self.agenda.between(self._lives):
+        await self._wake_zombies(before=self._lives)
+
+    def _strike_between(self) -> bool:
+        """Let happen to the store what is to happen before the next life."""
+        points = self.agenda.between(self._lives)
+        for point in points:
             self._note(point)
             self.store.strike(point)
-        await self._wake_zombies(before=self._lives)
+        return bool(points)
 
     def start_beside(self) -> None:
         """Let another process resume the execution, beside those that run."""
@@ -321,7 +334,13 @@ class SimWorld:
             if outcome is not None:
                 self.recorder.effect(held.after_life, held.request, outcome, late=True)
 
-    def _show_rest(self) -> None:
+    def passes(self, site: Site) -> None:
+        """Take note of a point that a life comes to."""
+        self.sites.append(site)
+        if self._at_point is not None:
+            self._at_point(self, site)
+
+    def _show_rest(self, *, over: bool = False) -> None:
         if self._at_rest is None:
             return
         self._at_rest(
@@ -341,6 +360,7 @@ class SimWorld:
                 failed_last=self._failed_last,
                 duplicates=self.duplicates,
                 cancelled=self._cancelled,
+                over=over,
             )
         )
 

@@ -145,5 +145,5 @@ class Wire(Interceptor, ToolWorld):
 
     def _count(self, site: str, target: Target) -> int:
         self._seen[site] += 1
-        self._world.sites.append((self.life.number, site, self._seen[site], str(target)))
+        self._world.passes((self.life.number, site, self._seen[site], str(target)))
         return self._seen[site]
