@@ -1,5 +1,6 @@
 """Losses of the store: at every place that crashes lead to, it comes back without its last writes."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -75,5 +76,7 @@ def run_cut(task: CutTask) -> CaseResult:
     """Run one case from its node on."""
     if task.start is None:
         return run_case(task.case, port_factory=task.port_factory)
+    began_s = time.process_time()
     world = simulate(task.case, port_factory=task.port_factory, start=task.start)
-    return verdict_on(world, task.case, port_factory=task.port_factory)
+    result = verdict_on(world, task.case, port_factory=task.port_factory)
+    return replace(result, seconds=time.process_time() - began_s)

@@ -55,9 +55,9 @@ class FaultyTools(Callee):
     async def call(self, request: CallRequest, /) -> CallAnswer:
         world, script = self._world, self._plan.tools[request.tool]
         await world.go_on()
+        world.attempted(request)
         point = world.call_arrives(f"{request.step}.{'undo' if request.compensation else 'tool'}")
         kind = None if point is None else point.kind
-        world.attempted(request)
         if kind is FaultKind.KILLED_BEFORE_EFFECT:
             world.die()
         if kind is FaultKind.TOOL_ERROR:
