@@ -90,7 +90,8 @@ def _say_store(
                 f"token {record.epoch}" if record.epoch is not None else "",
             ]
             said = ", ".join(filter(None, facts))
-            return f"store  {record.site} #{record.nth}{f' ({said})' if said else ''}"
+            again = f", time {record.nth}" if record.nth > 1 else ""
+            return f"store  {record.site}{again}{f' ({said})' if said else ''}"
         case Checkpoint():
             return f"       = {_changes(record, before)}"
         case EventWritten():

@@ -11,7 +11,7 @@ def test_a_timeline_says_who_did_what_and_where_it_was_wrong():
     result, history = replay("chain1/L1@s1.commit+finish#1:A")
     text = "\n".join(timeline(result, history))
     assert "planned: A at s1.commit+finish, life 1: killed after it is applied" in text
-    assert "store  s1.commit+finish #1 (reply not seen, token 1)" in text
+    assert "store  s1.commit+finish (reply not seen, token 1)" in text
     assert "COMPLETED v3, token 1; s1 completed" in text
 
 
