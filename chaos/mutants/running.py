@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.mutants.catalogue import BY_NAME
 from chaos.mutants.trial import UNDISTURBED, Trial, read_trial
@@ -60,6 +61,19 @@ class KillMatrix:
             sum(trial.enumerated.seconds for trial in self.trials),
             sum(trial.random.seconds for trial in self.trials),
         )
+
+    def document(self) -> dict[str, Any]:
+        """Return a JSON form: figures first, then each trial."""
+        enumerated_s, random_s = self.seconds()
+        return {
+            "killed": list(self.killed()),
+            "killed_at_random": list(self.killed_at_random()),
+            "spared": list(self.spared()),
+            "failures": list(self.failures()),
+            "kinds": list(self.kinds()),
+            "cpu_seconds": {"enumerated": enumerated_s, "random": random_s},
+            "trials": [trial.document() for trial in self.trials],
+        }
 
     def _with(self, holds: Callable[[Trial], bool], *, harmless: bool) -> tuple[str, ...]:
         return tuple(
