@@ -2,10 +2,9 @@
 
 from chaos.mutants.mutant import Mutant, bug
 
-_KEY = "            idempotency_key=self.key(step.id, chosen),\n"
-_SENT = (
-    "            parameters=deepcopy(chosen.parameters),\n            timeout_ms=step.timeout_ms,\n"
-)
+_KEY = "idempotency_key=idempotency_key(self._execution_id, step.id, alternative=alternative),"
+_OF_STATE = _KEY.replace("alternative=alternative)", "alternative=alternative) + f'.{state.STATE}'")
+_SENT = "            parameters=fresh_copy(_parameters(state)),\n"
 _FOUND = "        after = found[index]\n"
 _TAKEN_AS_DONE = """        after = found[index]
         if after is None and state.status is StepStatus.IN_PROGRESS:
@@ -18,22 +17,14 @@ CALL_BUGS: tuple[Mutant, ...] = (
     bug(
         "attempt-in-key",
         "the idempotency key holds the number of the attempt",
-        (
-            "step_calls",
-            _KEY,
-            '            idempotency_key=f"{self.key(step.id, chosen)}:{state.attempts}",\n',
-        ),
+        ("step_calls", _KEY, _OF_STATE.replace("STATE", "attempts")),
         found_by="same-call-repeated effects-as-promised",
         kinds=("TA", "A", "TB"),
     ),
     bug(
         "fresh-key",
         "the idempotency key is drawn anew in each process",
-        (
-            "step_calls",
-            _KEY,
-            '            idempotency_key=f"{self.key(step.id, chosen)}:{state.started_at_ms}",\n',
-        ),
+        ("step_calls", _KEY, _OF_STATE.replace("STATE", "started_at_ms")),
         found_by="same-call-repeated effects-as-promised",
         kinds=("TA", "A", "TB"),
     ),
@@ -43,10 +34,7 @@ CALL_BUGS: tuple[Mutant, ...] = (
         (
             "step_calls",
             _SENT,
-            _SENT.replace(
-                "deepcopy(chosen.parameters)",
-                '{**deepcopy(chosen.parameters), "now": self._clock.now_ms()}',
-            ),
+            '            parameters={**_parameters(state), "now": self._clock.now_ms()},\n',
         ),
         found_by="same-call-repeated",
         kinds=("TA", "A", "TB"),

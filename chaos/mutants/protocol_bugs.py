@@ -5,22 +5,10 @@ from chaos.mutants.mutant import Mutant, bug
 _INTENTS = (
     "            steps={**carried.steps, **intents}, head=carried.head, events=carried.events\n"
 )
-_COMMIT = """            await self._commit(
-                Transition(
-                    operation_id=self._ids.new_id(),
-                    lease_ms=self._lease_ms,
-                    head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
-                    steps=steps or {},
-                    undone=undone or {},
-                    undoing=undoing,
-                    events=events,
-                    due=due,
-                    release=release,
-                    expire_s=expire_s,
-                )
-            )
-"""
-_APART = """            bare = {
+_TURN = (
+    "        async with self._turn:  # each write names the version that the one before it made\n"
+)
+_RESULT_LATER = """            bare = {
                 at: one.model_copy(update={"output": None, "has_output": False})
                 for at, one in (steps or {}).items()
                 if one.has_output
@@ -32,20 +20,22 @@ _APART = """            bare = {
                     )
                 )
 """
-_EVENTS_LATER = _COMMIT.replace("events=events,", "events=(),").replace(
-    "expire_s=expire_s,", "expire_s=None,"
-) + (
-    """            if events or expire_s:
+_EVENTS = "                    events=events,\n                    due=due,\n"
+_LAST = "                    expire_s=expire_s,\n                )\n            )\n"
+_EVENTS_LATER = """                    expire_s=None,
+                )
+            )
+            if events or expire_s:
                 await self._commit(
                     Transition(
                         operation_id=self._ids.new_id(),
                         lease_ms=self._lease_ms,
                         events=events,
+                        release=release,
                         expire_s=expire_s,
                     )
                 )
 """
-)
 _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
 _SENT_TWICE = "if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end\n"
 _VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
@@ -123,14 +113,15 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "result-in-two-commands",
         "a step's status and its result are written by two commands",
-        ("checkpointer", _COMMIT, _APART + _COMMIT),
+        ("checkpointer", _TURN, _TURN + _RESULT_LATER),
         found_by="result-stable final-as-undisturbed",
         kinds=("A", "B", "A'", "B'"),
     ),
     bug(
         "event-outside-transaction",
         "events are written by a command after the one that changes the state",
-        ("checkpointer", _COMMIT, _EVENTS_LATER),
+        ("checkpointer", _EVENTS, _EVENTS.replace("=events", "=()")),
+        ("checkpointer", _LAST, _EVENTS_LATER),
         found_by="events-with-their-state one-terminal-event",
         kinds=("A", "B", "A'", "B'"),
     ),
@@ -139,8 +130,8 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
         "each write numbers its events from one",
         (
             "redis_scripts",
-            "local number = redis.call('HINCRBY', KEYS[1], 'events', events) - events",
-            "local number = 0",
+            "local number = tonumber(state[9] or '') or 0\n",
+            "local number = 0\n",
         ),
         found_by="events-gap-free",
     ),
