@@ -28,6 +28,9 @@ else:
 SOCKET_TIMEOUT_MS = 5_000
 """How long a client waits for an answer that does not come: the default of redis-py."""
 
+WAITING = frozenset({b"WAIT", b"WAITAOF"})
+"""Commands that wait for replicas, and for the append-only file."""
+
 _K = FaultKind
 REFUSALS: Mapping[FaultKind, Callable[[], exceptions.RedisError]] = {
     _K.OUT_OF_MEMORY: lambda: exceptions.OutOfMemoryError(
@@ -51,6 +54,7 @@ class Passage:
         kind: the fault that happens to it; None: none.
         replies: how many replies are still to come.
         first_reply: what the first of them was.
+        waits: it waits until what was written before cannot be lost any more.
     """
 
     life: int
@@ -61,6 +65,7 @@ class Passage:
     amount: int | None = None
     replies: int = 1
     first_reply: Any = None
+    waits: bool = False
 
 
 class Interceptor(Protocol):
@@ -112,6 +117,7 @@ class FaultyConnection(Connection):
             return
         await self._notice_cut(passage)
         passage.replies = len(commands)
+        passage.waits = any(one[0].upper() in WAITING for one in commands)
         kind = passage.kind
         if kind is FaultKind.KILLED_BEFORE:
             self._interceptor.unsent(passage)
@@ -126,9 +132,10 @@ class FaultyConnection(Connection):
             await self._interceptor.pause(SOCKET_TIMEOUT_MS)
             await self.disconnect(nowait=True)
             raise exceptions.TimeoutError("Timeout reading from socket")
-        self._passage = passage
         if kind not in REFUSALS:
+            # A connection that has to be made first sends and reads its greetings in here.
             await super().send_packed_command([packed], check_health)
+        self._passage = passage
 
     @override
     async def read_response(self, *args: Any, **options: Any) -> Any:

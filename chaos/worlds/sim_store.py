@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,10 +10,12 @@ from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from typing_extensions import override
 
 from chaos.case import FaultPoint
 from chaos.fault_kinds import FaultKind
-from chaos.faults.connection import FaultyConnection, Passage
+from chaos.faults.connection import WAITING, FaultyConnection, Passage
+from chaos.faults.resp import joined, read_commands
 from chaos.port import DurableView, ExecutorPort, Image
 from chaos.worlds.fake_server import EmbeddedServer
 from chaos.worlds.recorder import Recorder
@@ -29,7 +31,37 @@ def _client() -> Redis:
     return Redis()
 
 
-class _SimConnection(FaultyConnection, FakeAsyncRedisConnection):  # type: ignore[misc]  # the fake is one
+class _DurableConnection(FakeAsyncRedisConnection):
+    """An embedded connection whose server has a replica and an append-only file that keep up."""
+
+    _answers: list[Any]
+
+    @override
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        packed = joined(command)
+        self._answers = []
+        if b"\r\nWAIT" in packed:
+            self._answers = [_WAITED.get(one[0].upper()) for one in read_commands(packed)]
+            packed = b"".join(self.pack_commands(_without_waits(packed)))
+        await super().send_packed_command([packed], check_health)
+
+    @override
+    async def read_response(self, **options: Any) -> Any:  # type: ignore[override]  # as the fake's own
+        answer = self._answers.pop(0) if self._answers else None
+        return answer if answer is not None else await super().read_response(**options)
+
+
+_WAITED: Mapping[bytes, Any] = {b"WAIT": 1, b"WAITAOF": [1, 1]}
+"""What a server with one replica and an append-only file answers."""
+
+
+def _without_waits(packed: bytes) -> list[list[bytes]]:
+    return [one for one in read_commands(packed) if one[0].upper() not in WAITING]
+
+
+class _SimConnection(FaultyConnection, _DurableConnection):  # type: ignore[misc]  # the fake is one
     """An embedded connection with faults."""
 
 
@@ -100,6 +132,8 @@ class SimStore:
             self.images.append(self.image)
             self.image = image
             self._recorder.checkpoint(passage.life, self.view())
+        if passage.waits:
+            self.images.clear()  # what is on replicas and in the file is not lost any more
 
     async def send_late(self, passage: Passage, packed: bytes) -> None:
         """Carry out an operation whose sender waits for no answer any more."""
