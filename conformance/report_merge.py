@@ -178,8 +178,15 @@ def _entry(row: LedgerRow) -> Entry:
     """Return a row as the ledger's entry.
 
     Raises:
-        ValueError: a report that was changed by hand.
+        UsageError: a report that was changed by hand.
     """
+    try:
+        return _parsed(row)
+    except ValueError as error:
+        raise UsageError(f"ledger entry {row.id}: {error}") from None
+
+
+def _parsed(row: LedgerRow) -> Entry:
     return Entry(
         id=row.id,
         title=row.title,

@@ -7,10 +7,11 @@ items count. Nothing in this module reads a file, a clock or the environment.
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator, model_validator
 
 from conformance.errors import ExitCode, worst
 from conformance.report import EXIT_CODES, Verdict
@@ -263,6 +264,13 @@ class RunReport(_Record):
     chaos: Chaos | None = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("started_at")
+    @classmethod
+    def _is_moment(cls, value: str) -> str:
+        if value and datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("must be in UTC or name its offset")
+        return value
 
     @model_validator(mode="before")
     @classmethod

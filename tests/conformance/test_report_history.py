@@ -29,14 +29,14 @@ def _run(started_at="", size=40.0, **fields):
 
 def test_runs_are_kept_in_order_and_each_once(tmp_path):
     file = tmp_path / "new" / "history.sqlite"
-    later, earlier = _run("2026-11-03", 30.0), _run("2026-11-02", 20.0)
+    later, earlier = _run("2026-11-03T00:00:00Z", 30.0), _run("2026-11-02T00:00:00Z", 20.0)
     assert record(file, [later, earlier, later], now=NOW) == 2
     assert record(file, [later], now=NOW) == 0
     runs = read(file, "gate pr")
     assert [run.metrics["engine-size"].value for run in runs] == [20.0, 30.0]
     assert (runs[0].exit_code, runs[0].counts) == (0, {"passed": 1})
     assert len(read(file, limit=1)) == 1
-    assert read(file, limit=1)[0].started_at == "2026-11-03"
+    assert read(file, limit=1)[0].started_at == "2026-11-03T00:00:00Z"
 
 
 def test_a_run_of_unknown_time_is_recorded_at_the_time_of_recording(tmp_path):

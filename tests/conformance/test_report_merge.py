@@ -135,6 +135,13 @@ def test_reports_that_contradict_each_other_are_an_error(other, message):
     assert caught.value.place == "2.json"
 
 
+@pytest.mark.parametrize("change", [{"when": "1 +"}, {"since": "now"}, {"layers": ("L9",)}])
+def test_a_ledger_that_was_changed_by_hand_is_an_error(change):
+    ledger = LedgerSection(path="ledger.toml", rows=(ROW.model_copy(update=change),))
+    with pytest.raises(UsageError, match="ledger entry DIV-001: "):
+        merged(part(1, EXAMPLE, ledger=ledger), part(2, ledger=ledger))
+
+
 def _gate(*metrics):
     return part(1, kind="gate", metrics=metrics, shard=None, ledger=None)
 

@@ -69,3 +69,9 @@ def test_the_json_form_is_read_back_and_fits_the_published_schema():
         RunReport.model_validate(document | {"kind": "unknown"})
     with pytest.raises(ValidationError):
         RunReport.model_validate(document | {"more": 1})
+
+
+@pytest.mark.parametrize("moment", ["today", "2026-13-01T00:00:00Z", "2026-11-29T10:00:00"])
+def test_a_moment_has_an_offset(moment):
+    with pytest.raises(ValidationError, match="started_at"):
+        RunReport(kind="diff", product_version="1", subject="s", started_at=moment)
