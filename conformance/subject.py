@@ -20,6 +20,8 @@ BUILT_IN: Mapping[str, str] = {
     "legacy": "conformance.subjects.legacy:LegacySubject",
     "unified": "conformance.subjects.unified:UnifiedSubject",
     "exemplar": "conformance.kit.exemplar:Exemplar",
+    "dbos": "conformance.subjects.programs:DBOS",
+    "langgraph": "conformance.subjects.programs:LANGGRAPH",
 }
 
 
