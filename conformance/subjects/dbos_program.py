@@ -105,7 +105,8 @@ class DbosExecutor:
 
     def __init__(self, scratch: Path) -> None:
         """Keep the system database in `scratch`; nothing is launched before it is needed."""
-        self._url = f"sqlite:///{scratch / 'dbos.sqlite'}"
+        self._file = scratch / "dbos.sqlite"
+        self._url = f"sqlite:///{self._file}"
         self._launched = False
 
     def start(self, execution_id: str, plan: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -126,6 +127,8 @@ class DbosExecutor:
 
     def state(self, execution_id: str) -> Mapping[str, Any]:
         """Read the workflow's row without taking part in it."""
+        if not self._file.exists():
+            return {"outcome": None}
         client = DBOSClient(system_database_url=self._url)
         try:
             found: Sequence[Any] = client.list_workflows(workflow_ids=[execution_id])
