@@ -1,22 +1,25 @@
 """`planproof certify`: which capability level an executor has reached, whoever wrote it."""
 
 import importlib
+import io
 import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from conformance.commands.report_output import check_writable, report_options
 from conformance.errors import ExitCode, UsageError
 from conformance.kit.badge import badge
 from conformance.kit.certification import SILENCE_S, Certificate, Verdict, certify, examine
 from conformance.kit.flaws import FLAWS
 from conformance.kit.requirements import Level, Requirements, read_requirements
 from conformance.kit.subprocess_executor import CommandExecutor
+from conformance.report_files import check_writable, write_report
 from conformance.reporters import certify_console, certify_json
 from conformance.stores import FAKE, parse_store
 from conformance.subject import BuildSubject, find_subject
+
+WIDTH = 100  # columns of a certificate in a file
 
 
 @click.command(name="certify")
@@ -35,7 +38,15 @@ from conformance.subject import BuildSubject, find_subject
     help="Real seconds without a sign of life after which the executor counts as hung.",
 )
 @click.option("--badge", "badge_", type=click.Path(path_type=Path), help="Write an SVG badge here.")
-@report_options
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    show_default=True,
+    help="How the certificate is written.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the certificate here.")
 def command(
     *,
     name: str | None,
@@ -58,8 +69,9 @@ def command(
     requirements = read_requirements()
     if self_test:
         return int(_try_the_kit(requirements))
-    check_writable(output)
-    check_writable(badge_)
+    for file in (output, badge_):
+        if file is not None:
+            check_writable(file)
     parse_store(store)
     shown, build = _executor(name, command_, module)
     certificate = certify(
@@ -73,7 +85,7 @@ def command(
     )
     _write(certificate, format_, output)
     if badge_ is not None:
-        badge_.write_text(badge(certificate), "utf-8")
+        write_report(badge_, badge(certificate))
     return int(certificate.exit_code)
 
 
@@ -109,15 +121,16 @@ def _try_the_kit(requirements: Requirements) -> ExitCode:
 
 
 def _write(certificate: Certificate, format_: str, output: Path | None) -> None:
-    if format_ == "json":
-        text = certify_json.render(certificate)
-        if output is None:
-            sys.stdout.write(text)
-        else:
-            output.write_text(text, "utf-8")
-        return
-    if output is None:
+    if format_ == "console" and output is None:
         certify_console.render(certificate, Console(soft_wrap=True))
         return
-    with output.open("w", encoding="utf-8") as file:
-        certify_console.render(certificate, Console(file=file, width=100, soft_wrap=True))
+    if format_ == "json":
+        text = certify_json.render(certificate)
+    else:
+        file = io.StringIO()
+        certify_console.render(certificate, Console(file=file, width=WIDTH, soft_wrap=True))
+        text = file.getvalue()
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_report(output, text)
