@@ -159,6 +159,8 @@ class ExecutorPort(Protocol):
     name: str
     scripts: Sequence[str]
     """Lua texts that a server which has run before knows."""
+    loggers: Sequence[str]
+    """Loggers that tell of failures; in a campaign those are planned, and the history has them."""
 
     async def run(self, life: Surroundings, *, begin: bool) -> LifeResult:
         """Begin the plan (a second begin continues it), or resume it, until it ends or yields.

@@ -1,8 +1,10 @@
 """One case: run, judged, checked. A pure function of the case, so that any executor can map it."""
 
 import hashlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
@@ -40,13 +42,30 @@ def simulate(
     clock = VirtualClock()
     if start is not None:
         clock.fire_next(start.elapsed_ms)
-    with borrowed_server() as server, server_time(clock):
+    with borrowed_server() as server, server_time(clock), _silent(port.loggers):
         server.know(_digests(tuple(port.scripts)))
         world = SimWorld(
             case, plan, port, server, clock, start=start, at_rest=at_rest, at_point=at_point
         )
         run_virtual(world.run, clock, stall_grace_s=STALL_GRACE_S)
     return world
+
+
+@contextmanager
+def _silent(names: Sequence[str]) -> Iterator[None]:
+    """Let these loggers say nothing meanwhile."""
+    loggers = [logging.getLogger(name) for name in names]
+    for logger in loggers:
+        logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 @cache

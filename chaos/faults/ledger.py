@@ -23,6 +23,7 @@ class Ledger:
         undone: keys of compensations that were carried out.
         tombstones: (step, tool) that were undone: keyed callees refuse what comes later.
         calls: (step, tool) -> calls that reached the tool.
+        happened: steps that had an effect.
         outputs: key -> what the call that had the effect answered; what a lookup finds.
     """
 
@@ -30,6 +31,7 @@ class Ledger:
     undone: set[str] = field(default_factory=set)
     tombstones: set[tuple[str, str]] = field(default_factory=set)
     calls: dict[tuple[str, str], int] = field(default_factory=dict)
+    happened: set[str] = field(default_factory=set)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def copy(self) -> "Ledger":
@@ -39,6 +41,7 @@ class Ledger:
             set(self.undone),
             set(self.tombstones),
             dict(self.calls),
+            set(self.happened),
             dict(self.outputs),
         )
 
@@ -59,7 +62,7 @@ class Ledger:
                 return "deduplicated"
             self.undone.add(request.key)
             self.tombstones.add((request.step, script.compensates))
-            return "applied" if self._happened(request) else "empty"
+            return "applied" if request.step in self.happened else "empty"
         if script.effects is EffectSemantics.READ_ONLY:
             return None
         if script.effects is EffectSemantics.KEYED:
@@ -68,6 +71,7 @@ class Ledger:
             if (request.step, request.tool) in self.tombstones:
                 return "refused"
         self.effects[request.key] = self.effects.get(request.key, 0) + 1
+        self.happened.add(request.step)
         self.outputs.setdefault(request.key, output_of(request))
         return "applied"
 
@@ -86,9 +90,6 @@ class Ledger:
             tuple(sorted(self.tombstones)),
             tuple(sorted((key, count) for key, count in calls.items() if count)),
         )
-
-    def _happened(self, request: CallRequest) -> bool:
-        return any(key.split(":")[:2] == request.key.split(":")[:2] for key in self.effects)
 
 
 def arguments_hash(arguments: Mapping[str, Any]) -> str:

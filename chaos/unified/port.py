@@ -71,6 +71,7 @@ class UnifiedPort(ExecutorPort):
 
     name = "unified"
     scripts: Sequence[str] = sites.SCRIPTS
+    loggers: Sequence[str] = ("planproof.engine",)
 
     def __init__(self, plan: ChaosPlan) -> None:
         """Run `plan`."""

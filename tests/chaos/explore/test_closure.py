@@ -6,10 +6,16 @@ from chaos.explore.closure import CRASHES, KILLS, SURVIVED, Bounds, closure
 from chaos.fault_kinds import CATALOGUE, FaultKind, Target
 
 # Distinct places between two lives, and lives with a crash that lead from one to another.
-CRASH_GRAPH = {"chain1": (9, 66), "chain2": (19, 174)}
+CRASH_GRAPH = {"chain1": (9, 66), "chain2": (19, 174), "chain3": (39, 394), "diamond": (59, 630)}
 
 
-@pytest.mark.parametrize("plan", ["chain1", pytest.param("chain2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "chain1",
+        *(pytest.param(plan, marks=pytest.mark.slow) for plan in ("chain2", "chain3", "diamond")),
+    ],
+)
 def test_any_number_of_crashes_leads_to_as_many_places_as_ever(plan):
     report = closure(plan, Bounds(kinds=CRASHES))
     assert report.complete and report.failed == []
