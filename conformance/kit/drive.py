@@ -195,7 +195,8 @@ async def _frozen_owner(stage: _Stage) -> None:
         stage.late = tools.begun[seen:]
     finally:
         owner.thaw()
-        owner.kill()
+        if not work.done():
+            owner.kill()
         await work
     await stage.settle(stage.process(), begin=True)
 
