@@ -26,7 +26,7 @@ FOUND = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "clause"), FOUND, ids="-".join)
+@pytest.mark.parametrize(("name", "clause"), FOUND, ids=map("-".join, FOUND))
 def test_a_foreign_executor_is_found_as_it_is(name, clause):
     verdict, reasons = examine(REQUIREMENTS.by_id[clause], find_subject(name), silence_s=120)
     code = FOUND[name, clause]
