@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from chaos.plans import ChaosPlan
+from chaos.plans import ENOUGH_ATTEMPTS, ChaosPlan
 from chaos.port import EXECUTION, Image
 from chaos.unified.view import DROPPED_HEAD, queued_at_ms, stored
 
@@ -74,7 +74,15 @@ def _head_value(name: bytes, value: bytes, now_ms: int) -> str:
 
 
 def _budget(step: Mapping[str, Any]) -> int:
-    return int((step.get("retry_policy") or {}).get("max_attempts", 1)) + 1
+    """Return the count from which on more attempts make no difference.
+
+    A bound that no path comes near makes none at all, with pauses that do not grow.
+    """
+    policy = step.get("retry_policy") or {}
+    attempts = int(policy.get("max_attempts", 1))
+    if attempts >= ENOUGH_ATTEMPTS and policy.get("multiplier") == 1:
+        return 1
+    return attempts + 1
 
 
 def _freeze(budgets: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
