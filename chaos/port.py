@@ -134,7 +134,10 @@ class Surroundings:
     """What one life of the executor gets from outside.
 
     Attributes:
-        seed: differs from life to life; ids come from `ids`, which is seeded with it.
+        ids: seeded, otherwise for each life.
+        lease_clock: whose time leases run on; None: the server's own. A process world gives one, so
+            that nobody waits for real until a dead process' lease has run out.
+        key_prefix: first part of all keys.
     """
 
     plan: ChaosPlan
@@ -143,6 +146,8 @@ class Surroundings:
     clock: Clock
     ids: IdSource
     execution_id: str = EXECUTION
+    lease_clock: Clock | None = None
+    key_prefix: str = "planproof"
 
 
 @dataclass(frozen=True, slots=True)

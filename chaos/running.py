@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from chaos.case import Case, CaseResult, Judgement
+from chaos.enacting import enact
 from chaos.fault_id import parse_case
 from chaos.history import History
 from chaos.oracle import judge
@@ -17,9 +18,12 @@ from chaos.port import PortFactory
 from chaos.unified.port import UnifiedPort
 from chaos.virtual_time import VirtualClock, run_virtual
 from chaos.worlds.fake_server import borrowed_server, server_time
+from chaos.worlds.process import ProcessWorld
 from chaos.worlds.sim import SimWorld
 from chaos.worlds.snapshot import Site, Snapshot
 
+PROCESS = "process"
+"""The world of real processes; the other one is simulated."""
 STALL_GRACE_S = 0.05
 """Nothing real is waited for in a simulated world: who waits longer waits for ever."""
 
@@ -82,8 +86,22 @@ def reference_of(plan: str, port_factory: PortFactory = UnifiedPort) -> History:
     return simulate(Case(plan), port_factory=port_factory).recorder.history
 
 
+def world_of(case: Case, *, port_factory: PortFactory = UnifiedPort) -> SimWorld | ProcessWorld:
+    """Run a case in the world that it names, and return that at rest.
+
+    Raises:
+        chaos.worlds.server.ServerError: the process world has no server.
+    """
+    run = enact if case.world == PROCESS else simulate
+    return run(case, port_factory=port_factory)
+
+
 def verdict_on(
-    world: SimWorld, case: Case, *, port_factory: PortFactory = UnifiedPort, seconds: float = 0.0
+    world: SimWorld | ProcessWorld,
+    case: Case,
+    *,
+    port_factory: PortFactory = UnifiedPort,
+    seconds: float = 0.0,
 ) -> CaseResult:
     """Judge a world at rest."""
     history = world.recorder.history
@@ -114,10 +132,10 @@ def run_case(
     """
     began_s = time.process_time()
     try:
-        world = simulate(case, port_factory=port_factory)
+        world = world_of(case, port_factory=port_factory)
         result = verdict_on(world, case, port_factory=port_factory)
         for _ in range(replays):
-            again = simulate(case, port_factory=port_factory).recorder.history.digest()
+            again = world_of(case, port_factory=port_factory).recorder.history.digest()
             if again != result.digest:
                 note = f"a replay has the history {again[:12]}, not {result.digest[:12]}"
                 result = replace(result, judgement=Judgement.NONDETERMINISTIC, note=note)
@@ -137,5 +155,5 @@ def replay(
         Exception: the harness fails; a replay does not hide where.
     """
     case = parse_case(case) if isinstance(case, str) else case
-    world = simulate(case, port_factory=port_factory)
+    world = world_of(case, port_factory=port_factory)
     return verdict_on(world, case, port_factory=port_factory), world.recorder.history

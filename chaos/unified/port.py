@@ -131,8 +131,10 @@ class UnifiedPort(ExecutorPort):
         return is_stale(commands[0], image)
 
     def _machine(self, life: Surroundings) -> WorkflowMachine:
-        # The store has no clock of its own here: leases run on the server's, as in production.
-        store = RedisStore(life.client, ids=life.ids)
+        # Without a clock of its own, as in production: leases run on the server's.
+        store = RedisStore(
+            life.client, prefix=life.key_prefix, clock=life.lease_clock, ids=life.ids
+        )
         return WorkflowMachine(
             life.execution_id,
             CalledTools(life.callee, self._plan),

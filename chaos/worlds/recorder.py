@@ -1,7 +1,7 @@
 """Writes a history as it happens."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from chaos.case import FaultPoint
 from chaos.faults.connection import Passage
@@ -21,13 +21,21 @@ from chaos.history import (
     StoreOperation,
 )
 from chaos.port import CallRequest, DurableView
-from chaos.virtual_time import EPOCH_MS, VirtualClock
+from chaos.virtual_time import EPOCH_MS
+
+
+class Timeline(Protocol):
+    """A clock that records are dated by."""
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Return the milliseconds since the epoch of histories."""
 
 
 class Recorder:
     """One history, on the time of one clock."""
 
-    def __init__(self, clock: VirtualClock, records: Iterable[Record] = ()) -> None:
+    def __init__(self, clock: Timeline, records: Iterable[Record] = ()) -> None:
         """Go on after `records`."""
         self.history = History(list(records))
         self._clock = clock

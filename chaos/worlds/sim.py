@@ -13,8 +13,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from chaos.case import Case, FaultPoint, StorePolicy
-from chaos.fault_kinds import FaultKind
+from chaos.case import Case, FaultPoint
 from chaos.faults.agenda import Agenda
 from chaos.faults.ledger import Ledger
 from chaos.faults.tools import FaultyTools
@@ -26,28 +25,12 @@ from chaos.worlds.fake_server import EmbeddedServer
 from chaos.worlds.held import Held
 from chaos.worlds.life import Life, follow_tasks
 from chaos.worlds.recorder import Recorder
+from chaos.worlds.rules import BOUND_MS, LIVES_MAX, PAUSE_MS, answer_of, check_case, next_due_ms
 from chaos.worlds.sim_store import SimStore
 from chaos.worlds.snapshot import Site, Snapshot
 from chaos.worlds.turns import Turns
 from chaos.worlds.wire import Wire
 from engine import SeededIdSource
-
-LIVES_MAX = 80
-"""Lives after which a case counts as never ending; the longest needs a quarter of them."""
-BOUND_MS = 12 * 3_600_000
-"""Virtual time after the last fault within which an execution must have ended."""
-ASK_AGAIN_MS = 30_000
-"""A caller who was not told whether the execution was begun asks again after this."""
-PAUSE_MS = 1_000
-"""A worker whose resume failed is not sent another message earlier than this."""
-_CUTS = {
-    FaultKind.LAST_WRITES_LOST: (StorePolicy.EVERYSEC, StorePolicy.OFF),
-    FaultKind.FAILOVER: (StorePolicy.FAILOVER,),
-}
-
-
-class ImpossibleCaseError(ValueError):
-    """A case asks for what its surroundings exclude."""
 
 
 @dataclass(slots=True)
@@ -82,7 +65,7 @@ class SimWorld:
         Raises:
             ImpossibleCaseError: the case asks for what its surroundings exclude.
         """
-        _check(case)
+        check_case(case)
         self.case, self.plan, self.port, self.clock = case, plan, port, clock
         self.recorder = Recorder(clock, start.records if start else ())
         self.agenda = Agenda(case.faults, start.fired if start else ())
@@ -160,21 +143,13 @@ class SimWorld:
         now_ms = self.clock.now_ms()
         if self.duplicates:
             return now_ms
-        if view.status is None:
-            return now_ms if self._lives == 0 else now_ms + ASK_AGAIN_MS
-        if view.ended:
-            return None
-        if view.due_at_ms is not None:
-            pause_ms = PAUSE_MS if view.due_at_ms <= now_ms and self._failed_last else 0
-            return max(view.due_at_ms, now_ms + pause_ms)
-        return now_ms if self._answer(view) is not None else None
-
-    def _answer(self, view: DurableView) -> bool | None:
-        """Return what a person says now; None: nobody is asked, or nobody says anything."""
-        if view.waiting_for is None or view.due_at_ms is not None:
-            return None
-        in_doubt = view.waiting_reason == "in_doubt"
-        return self.plan.settles_doubt if in_doubt else self.plan.approves
+        return next_due_ms(
+            view,
+            self.plan,
+            now_ms,
+            is_first=self._lives == 0,
+            failed_last=self._failed_last,
+        )
 
     async def _live(self) -> None:
         """Run one life until it is over, dead or stopped, and all that it started beside it."""
@@ -214,7 +189,7 @@ class SimWorld:
         return life
 
     async def _main(self, life: Life, surroundings: Surroundings, view: DurableView) -> None:
-        answer = self._answer(view)
+        answer = answer_of(view, self.plan)
         try:
             if answer is None or view.ended:
                 result = await self.port.run(surroundings, begin=view.status is None)
@@ -385,14 +360,3 @@ class SimWorld:
             virtual_ms=self.clock.elapsed_ms - self._last_fault_ms,
             in_time=in_time,
         )
-
-
-def _check(case: Case) -> None:
-    for point in case.faults:
-        policies = _CUTS.get(point.kind)
-        if policies is not None and case.policy not in policies:
-            named = " or ".join(policies)
-            raise ImpossibleCaseError(
-                f"{point.kind} loses writes, which a store of policy {case.policy} does not: "
-                f"give the case policy {named}"
-            )

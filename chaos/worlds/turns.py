@@ -11,8 +11,6 @@ import random
 import re
 from collections.abc import Iterator
 
-from chaos.worlds.life import Life
-
 PCT_HORIZON = 24
 """Operations among which a sampled change of priority falls: two short lives have as many."""
 _SAMPLED = re.compile(r"pct(?P<depth>[1-9])-(?P<seed>[0-9]+)")
@@ -35,9 +33,9 @@ class Turns:
         sampled = _SAMPLED.fullmatch(schedule)
         if schedule and not sampled and not _COUNTED.fullmatch(schedule):
             raise ScheduleError(f"{schedule!r} is no schedule; one looks like 2.5 or pct3-17")
-        self._lives: list[Life] = []
+        self._lives: list[object] = []
         self._turn = asyncio.Event()
-        self._now: Life | None = None
+        self._now: object | None = None
         self._used = 0
         self._chance = random.Random(int(sampled["seed"])) if sampled else None  # noqa: S311 - replay
         if self._chance is not None and sampled is not None:
@@ -47,7 +45,7 @@ class Turns:
             self._pieces = iter([int(part) for part in schedule.split(".") if part])
         self._left = next(self._pieces, None)
 
-    def join(self, life: Life) -> None:
+    def join(self, life: object) -> None:
         """Let `life` take turns from now on."""
         if self._now is None:
             self._now = life
@@ -57,7 +55,7 @@ class Turns:
         if self._chance is not None and self._chance.random() < 1 / len(self._lives):
             self._pass_to(life)
 
-    async def take(self, life: Life) -> None:
+    async def take(self, life: object) -> None:
         """Wait for the turn of `life`, and count an operation."""
         while life in self._lives:
             if self._now is not life:
@@ -70,7 +68,7 @@ class Turns:
             self._left = next(self._pieces, None)
             self._pass_to(self._next_after(life))
 
-    def leave(self, life: Life) -> None:
+    def leave(self, life: object) -> None:
         """Take no further part: the process is dead, stopped or done."""
         if life not in self._lives:
             return
@@ -79,11 +77,11 @@ class Turns:
         if self._now is life:
             self._pass_to(following if following is not life else None)
 
-    def _pass_to(self, life: Life | None) -> None:
+    def _pass_to(self, life: object | None) -> None:
         self._now, self._used = life, 0
         self._turn.set()
 
-    def _next_after(self, life: Life) -> Life:
+    def _next_after(self, life: object) -> object:
         at = self._lives.index(life) + 1
         return self._lives[at % len(self._lives)]
 

@@ -1,0 +1,305 @@
+"""The process world: lives are real processes on a real server, and end by SIGKILL.
+
+It follows the rules of the simulated world (`chaos.worlds.sim`), so that a fault id means the same in
+both. The harness keeps agenda, ledger, history and time, and each process asks it before and after
+everything that it does outside. Time is virtual, unless a case is run on real time: then
+processes live on the machine's clock and leases on the server's, and kills from outside come whenever
+they come.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chaos.case import Case, FaultPoint
+from chaos.faults.agenda import Agenda
+from chaos.faults.ledger import Ledger
+from chaos.history import History
+from chaos.plans import ChaosPlan
+from chaos.port import DurableView, PortFactory
+from chaos.worlds.premises import Premises
+from chaos.worlds.real_store import RealStore
+from chaos.worlds.recorder import Recorder
+from chaos.worlds.rules import (
+    ASK_AGAIN_MS,
+    BOUND_MS,
+    LIVES_MAX,
+    PAUSE_MS,
+    answer_of,
+    check_case,
+    next_due_ms,
+)
+from chaos.worlds.service import Late, Service
+from chaos.worlds.shared_clock import RealClock, SharedClock, WorldClock
+from chaos.worlds.turns import Turns
+from chaos.worlds.worker import Assignment, main
+from chaos.worlds.worker_handle import WorkerHandle
+
+
+@dataclass(frozen=True, slots=True)
+class RealTime:
+    """How a case is run on real time.
+
+    Attributes:
+        lease_ms: of the executor's lease, which the server's clock decides about.
+        kills_ms: a life's process is killed from outside so long after its begin; one for each life
+            from the first on.
+    """
+
+    lease_ms: int = 300
+    kills_ms: tuple[float, ...] = ()
+
+
+class ProcessWorld:
+    """One run of one case. Needs a running loop."""
+
+    def __init__(
+        self,
+        case: Case,
+        plan: ChaosPlan,
+        port_factory: PortFactory,
+        premises: Premises,
+        *,
+        real_time: RealTime | None = None,
+    ) -> None:
+        """Prepare `case`.
+
+        Raises:
+            chaos.worlds.rules.ImpossibleCaseError: the case asks for what its surroundings exclude.
+            chaos.worlds.server.ServerError: no server can be used for it.
+        """
+        check_case(case)
+        if real_time is not None:
+            settings = plan.settings.model_copy(update={"lease_ms": real_time.lease_ms})
+            plan = replace(plan, settings=settings)
+        self.case, self.plan, self.port = case, plan, port_factory(plan)
+        self.clock: WorldClock = SharedClock() if real_time is None else RealClock()
+        self.recorder = Recorder(self.clock)
+        self.agenda = Agenda(case.faults)
+        self.store = RealStore(premises, case, self.port, self.recorder)
+        self.turns = Turns(case.schedule)
+        self.ledger = Ledger()
+        self.sites: list[tuple[int, str, int, str]] = []
+        self.sigkills = 0
+        """Processes that have ended by SIGKILL, by their exit status."""
+        self._port_factory = port_factory
+        self.keeping = premises.keeping
+        self._real_time = real_time
+        self._ask_again_ms = ASK_AGAIN_MS if real_time is None else real_time.lease_ms
+        self.late: list[Late] = []
+        self.duplicates = 0
+        self._lives = 0
+        self._last_fault_ms = self.clock.elapsed_ms
+        self.failed_last = False
+        self._cancelled = plan.cancel_after_ms is None
+        self._running: list[WorkerHandle] = []
+        self._zombies: list[WorkerHandle] = []
+        self._others: list[WorkerHandle] = []
+        self._broken: Exception | None = None
+
+    async def run(self) -> History:
+        """Run to the end; return the whole history."""
+        self.clock.begin_work()
+        person = asyncio.ensure_future(self._cancel())
+        try:
+            await self.store.open()
+            in_time = await self._drive()
+            if self._broken is not None:
+                raise self._broken
+            self._settle(in_time=in_time)
+        finally:
+            person.cancel()
+            for worker in [*self._running, *self._zombies, *self._others]:
+                worker.kill()
+            await asyncio.gather(person, *(one.task for one in self._others if one.task))
+            for worker in [*self._running, *self._zombies]:
+                await self._bury(worker)
+            await self.store.close()
+        return self.recorder.history
+
+    # What the simulated world does between lives, in the same order.
+
+    async def _drive(self) -> bool:
+        while self._lives < LIVES_MAX and self._broken is None:
+            view = self.store.view()
+            if not view.ended and self.clock.elapsed_ms - self._last_fault_ms > BOUND_MS:
+                return False
+            due_at_ms = self._due(view)
+            if due_at_ms is None:
+                if await self._flush(self._lives + 1) or self._zombies:
+                    await self._wake_zombies()
+                    continue
+                if await self._strike_between():
+                    continue
+                return view.ended or view.waiting_for is not None
+            wait_ms = max(0, due_at_ms - self.clock.now_ms())
+            await self.clock.sleep_until(self.clock.elapsed_ms + wait_ms)
+            if not await self._strike_between():
+                await self._live()
+        return False
+
+    def _due(self, view: DurableView) -> int | None:
+        now_ms = self.clock.now_ms()
+        if self.duplicates:
+            return now_ms
+        return next_due_ms(
+            view,
+            self.plan,
+            now_ms,
+            is_first=self._lives == 0,
+            failed_last=self.failed_last,
+            ask_again_ms=self._ask_again_ms,
+        )
+
+    async def _live(self) -> None:
+        self.duplicates = max(0, self.duplicates - 1)
+        await self.start()
+        while self._running:
+            worker = self._running[0]
+            with self.clock.waiting():
+                await worker.changed.wait()
+            self._running.remove(worker)
+            if worker.is_stopped:
+                self._zombies.append(worker)
+            else:
+                await self._bury(worker)
+                await self._flush(worker.number)
+        await self._wake_zombies(before=self._lives)
+
+    async def _strike_between(self) -> bool:
+        points = self.agenda.between(self._lives)
+        for point in points:
+            self._note(point)
+            await self.store.strike(point)
+        return bool(points)
+
+    async def start(self) -> WorkerHandle:
+        """Let a process begin or resume the execution, beside those that run."""
+        self._lives += 1
+        view = self.store.view()
+        self.recorder.life_began(self._lives, resumed=view.status is not None)
+        worker = await self._fork(self._lives, view)
+        self._running.append(worker)
+        kills = self._real_time.kills_ms if self._real_time else ()
+        if self._lives <= len(kills):
+            worker.kill_later(kills[self._lives - 1] / 1_000)
+        return worker
+
+    async def _fork(self, number: int, view: DurableView) -> WorkerHandle:
+        plan = self.plan
+        assignment = Assignment(
+            life=number,
+            plan=plan,
+            port_factory=self._port_factory,
+            address=self.store.address,
+            database=self.store.server.database,
+            key_prefix=self.store.server.key_prefix,
+            retries=self.case.retries,
+            view=view,
+            answer=answer_of(view, self.plan),
+            elapsed_ms=self.clock.elapsed_ms,
+            real_time=self._real_time is not None,
+        )
+        worker = WorkerHandle(number, self.keeping.fork(main, assignment))
+        await worker.connect()
+        self.clock.begin_work()
+        worker.task = asyncio.ensure_future(Service(self, worker).serve())
+        return worker
+
+    async def _bury(self, worker: WorkerHandle) -> None:
+        if worker.task is not None:
+            await asyncio.gather(worker.task, return_exceptions=True)
+
+    async def _wake(self, zombie: WorkerHandle) -> None:
+        """Let a stopped process go on to its end."""
+        self._zombies.remove(zombie)
+        self.clock.begin_work()
+        zombie.thaw()
+        with self.clock.waiting():
+            await zombie.changed.wait()
+        if zombie.is_stopped:
+            self._zombies.append(zombie)
+        else:
+            await self._bury(zombie)
+
+    async def _wake_zombies(self, before: int | None = None) -> None:
+        for zombie in list(self._zombies):
+            if before is None or zombie.number < before:
+                await self._wake(zombie)
+
+    async def _cancel(self) -> None:
+        """Be the person who cancels, and asks again until somebody has heard."""
+        after_ms = self.plan.cancel_after_ms
+        if self._cancelled or after_ms is None:
+            return
+        self.clock.begin_work()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.clock.sleep_until(after_ms)
+            while not self._cancelled:
+                worker = await self._fork(0, self.store.view())
+                self._others.append(worker)
+                with self.clock.waiting():
+                    await worker.changed.wait()
+                self._cancelled = worker.ended_how == "heard"
+                if not self._cancelled:
+                    await self.clock.sleep_until(self.clock.elapsed_ms + PAUSE_MS)
+        self.clock.end_work()
+
+    def fails(self, error: Exception) -> None:
+        """Remember an error of the harness itself; the first one ends the case."""
+        self._broken = self._broken or error
+
+    def strike(self, life: int, site: str, nth: int) -> Sequence[FaultPoint]:
+        """Return the faults of this point, noted as fired."""
+        points = self.agenda.strike(life, site, nth)
+        for point in points:
+            self._note(point)
+        return points
+
+    def _note(self, point: FaultPoint) -> None:
+        self._last_fault_ms = self.clock.elapsed_ms
+        self.recorder.fired(point)
+
+    async def deliver_due(self, life: int) -> None:
+        """Let arrive, before the next operation of `life`, what has waited long enough."""
+        for late in [one for one in self.late if one.counts(life)]:
+            if late.left == 0:
+                await self._deliver(late)
+            else:
+                late.left -= 1
+        for zombie in list(self._zombies):
+            if zombie.thaws_in is None or zombie.number >= life:
+                continue
+            if zombie.thaws_in == 0:
+                await self._wake(zombie)
+            else:
+                zombie.thaws_in -= 1
+
+    async def _flush(self, ended: int) -> bool:
+        late = [one for one in self.late if one.after_life < ended]
+        for one in late:
+            await self._deliver(one)
+        return bool(late)
+
+    async def _deliver(self, late: Late) -> None:
+        self.late.remove(late)
+        if late.passage is not None and late.link is not None:
+            await self.store.deliver(late.passage, late.link)
+        if late.request is None:
+            return
+        script = self.plan.tools[late.request.tool]
+        if self.ledger.reach(late.request, script) == "ok":
+            outcome = self.ledger.apply(late.request, script)
+            if outcome is not None:
+                self.recorder.effect(late.after_life, late.request, outcome, late=True)
+
+    def _settle(self, *, in_time: bool) -> None:
+        view, image = self.store.view(), self.store.image
+        self.recorder.settled(
+            status=view.status,
+            state_hash=self.port.final_hash(image),
+            left_behind=self.port.left_behind(image) if view.ended else (),
+            virtual_ms=self.clock.elapsed_ms - self._last_fault_ms,
+            in_time=in_time,
+        )
