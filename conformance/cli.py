@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "trace": "Run scenarios through one executor and print a trace/v1 line for each.",
     "diff": "Run scenarios through both executors and judge every divergence.",
+    "failures": "Compare the failure rates that both executors had in production.",
     "certify": "Say which capability level an executor, whoever wrote it, has reached.",
     "ledger": "Lint the divergence ledger or propose an entry.",
     "scan": "Find every use of durable_execution below the given paths.",

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validat
 from conformance.errors import ExitCode, worst
 from conformance.report import EXIT_CODES, Verdict
 from conformance.report_model_chaos import Chaos
+from conformance.report_model_failures import Rates
 
 SCHEMA: Literal["run/v1"] = "run/v1"
 LEDGER_GROUP = "ledger"
-Kind = Literal["diff", "gate", "scan", "codemod", "chaos", "kit"]
+Kind = Literal["diff", "gate", "scan", "codemod", "chaos", "kit", "failures", "shadow"]
 # `decides`: counts for the exit code. `evidence`: shown as what it is, while a metric that it
 # belongs to decides. `advisory`: shown, and red for nobody.
 Role = Literal["decides", "evidence", "advisory"]
@@ -262,6 +263,7 @@ class RunReport(_Record):
     facts: tuple[tuple[str, str], ...] = ()
     codemod: Codemod | None = None
     chaos: Chaos | None = None
+    rates: Rates | None = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

@@ -68,12 +68,17 @@ class ProductionRecords:
 
 @dataclass(frozen=True, slots=True)
 class RateComparison:
-    """The one-sided comparison of two failure rates; differences are unified minus legacy."""
+    """The one-sided comparison of two failure rates; differences are unified minus legacy.
+
+    `legacy` and `unified` are the exact limits of either rate: of both, only one side is used.
+    """
 
     verdict: Verdict
     difference: float
     upper_bound: float
     p_increase: float
+    legacy: tuple[float, float] = (0.0, 1.0)
+    unified: tuple[float, float] = (0.0, 1.0)
 
 
 class StatisticsMissingError(ImportError):
@@ -131,8 +136,10 @@ def compare_rates(
     if legacy.executions == 0 or unified.executions == 0:
         return RateComparison(Verdict.UNKNOWN, 0.0, 1.0, 1.0)
     # Of a two-sided interval only one side is used: half the error for each of the two rates.
-    upper = binomtest(unified.failures, unified.executions).proportion_ci(confidence).high
-    lower = binomtest(legacy.failures, legacy.executions).proportion_ci(confidence).low
+    limits = [
+        binomtest(each.failures, each.executions).proportion_ci(confidence)
+        for each in (legacy, unified)
+    ]
     table = array(
         [
             [unified.failures, unified.executions - unified.failures],
@@ -140,12 +147,19 @@ def compare_rates(
         ]
     )
     p_increase = float(fisher_exact(table, alternative="greater").pvalue)
-    bound = float(upper - lower)
+    bound = float(limits[1].high - limits[0].low)
     if bound <= margin:
         verdict = Verdict.MET
     else:
         verdict = Verdict.MISSED if p_increase < 1 - confidence else Verdict.UNKNOWN
-    return RateComparison(verdict, unified.rate - legacy.rate, bound, p_increase)
+    return RateComparison(
+        verdict,
+        unified.rate - legacy.rate,
+        bound,
+        p_increase,
+        legacy=(float(limits[0].low), float(limits[0].high)),
+        unified=(float(limits[1].low), float(limits[1].high)),
+    )
 
 
 def judge_pairs(evidence: PairEvidence) -> tuple[Verdict, str, ExitCode | None]:
@@ -230,12 +244,13 @@ def _production(
     except StatisticsMissingError:
         return Verdict.UNKNOWN, rates, f"the rates need the statistics extra: {INSTALL}"
     text = f"{rates}, at most {compared.upper_bound:+.2%} at {confidence:.0%} confidence"
+    return compared.verdict, text, production_reason(compared)
+
+
+def production_reason(compared: RateComparison) -> str:
+    """Return why two rates are not known to be as they should; empty where they are."""
     if compared.verdict is Verdict.MISSED:
-        return (
-            compared.verdict,
-            text,
-            f"the rate rose (Fisher's exact p = {compared.p_increase:.2g})",
-        )
+        return f"the rate rose (Fisher's exact p = {compared.p_increase:.2g})"
     if compared.verdict is Verdict.UNKNOWN:
-        return compared.verdict, text, "too few production records for the margin"
-    return compared.verdict, text, ""
+        return "too few production records for the margin"
+    return ""

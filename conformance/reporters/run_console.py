@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.report_model import Item, RunReport, Status
+from conformance.reporters import rates_console
 from conformance.reporters.wording import detail_lines
 
 WIDTH = 100
@@ -39,6 +40,8 @@ def render(report: RunReport, *, width: int = WIDTH, colour: bool = False) -> st
     console.print(f"planproof {report.kind}: {report.subject}{source}", soft_wrap=True)
     if report.metrics:
         console.print(_metrics(report))
+    if report.rates is not None:
+        console.print(rates_console.drawing(report.rates, width=width))
     blocking = report.blocking()
     for item in blocking[:MAX_LISTED]:
         console.print(_item(item, report), soft_wrap=True)
