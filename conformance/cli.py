@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "diff": "Run scenarios through both executors and judge every divergence.",
     "failures": "Compare the failure rates that both executors had in production.",
     "certify": "Say which capability level an executor, whoever wrote it, has reached.",
+    "chaos": "Break everything that can break, everywhere, and judge what comes of it.",
     "ledger": "Lint the divergence ledger or propose an entry.",
     "scan": "Find every use of durable_execution below the given paths.",
     "codemod": "Migrate the uses of durable_execution below the given paths.",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from chaos.campaign.result import CampaignResult
 from conformance.codemod_batch_schema import CodemodBatchReport
 from conformance.codemod_schema import CodemodReport
 from conformance.comparator import Layer
@@ -286,11 +287,16 @@ def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
     return schema
 
 
+def _campaign() -> dict[str, Any]:
+    return CampaignResult.model_json_schema(by_alias=True, mode="serialization")
+
+
 FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "scenario": _input(Scenario),
     "trace": _input(Trace),
     "report": _report,
     "ledger": _input(LedgerFile),
+    "chaos": _campaign,
     "codemod": _input(CodemodReport),
     "codemod-batch": _input(CodemodBatchReport),
     "executor-protocol": protocol_schema,

@@ -1,0 +1,1 @@
+"""Campaigns: which cases are run before a change or a release, what came of them, and what they covered."""
