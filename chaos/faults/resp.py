@@ -27,6 +27,13 @@ def read_commands(packed: bytes) -> Iterator[list[bytes]]:
         raise NotACommandError(f"no command at byte {at}: {error}") from None
 
 
+def packed_command(parts: Iterable[str]) -> bytes:
+    """Return a command as a client packs it."""
+    encoded = [part.encode() for part in parts]
+    sized = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in encoded)
+    return b"*%d\r\n" % len(encoded) + sized
+
+
 def joined(command: bytes | str | Iterable[bytes]) -> bytes:
     """Return what `send_packed_command` is given as one piece of bytes."""
     if isinstance(command, str):

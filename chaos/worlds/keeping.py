@@ -1,7 +1,8 @@
 """The harness' side of the keeper: start it, let it start others, let it end."""
 
+import contextlib
 import os
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from chaos.worlds import framing
-from chaos.worlds.keeper import FOLDER_PREFIX
 
 CLOSE_S = 10.0
 """How long the keeper gets to clean up after itself; it needs milliseconds."""
@@ -63,12 +63,22 @@ class Keeping:
 
     def close(self) -> None:
         """End the keeper and everything under it."""
+        with contextlib.suppress(OSError):  # a fork of this process may hold the channel, too
+            self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
+        shutil.rmtree(
+            self.folder, ignore_errors=True
+        )  # nothing is left of it, unless it was killed
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the keeper still runs."""
+        return self._process.poll() is None
 
     def _ask(self, name: str, given: Any) -> Any:
         framing.send(self._channel, (name, given))
@@ -86,6 +96,3 @@ class Forked:
         """Know it."""
         self.pid = pid
         self.channel = channel
-
-
-__all__ = ["FOLDER_PREFIX", "Forked", "Keeping"]

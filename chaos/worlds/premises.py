@@ -27,7 +27,9 @@ class Premises:
 
     @property
     def keeping(self) -> Keeping:
-        """The keeper, started when it is first needed."""
+        """The keeper, started when it is first needed, and again if somebody has killed it."""
+        if self._keeping is not None and not self._keeping.is_alive:
+            self.close()
         if self._keeping is None:
             self._keeping = Keeping()
         return self._keeping
@@ -42,8 +44,9 @@ class Premises:
             if self._given is None:
                 self._given = GivenServer(self.url, i_know=self.i_know)
             return self._given
+        keeping = self.keeping
         if policy not in self._servers:
-            self._servers[policy] = OwnServer(self.keeping, policy)
+            self._servers[policy] = OwnServer(keeping, policy)
         return self._servers[policy]
 
     def replace(self, policy: StorePolicy, server: OwnServer) -> None:

@@ -187,14 +187,16 @@ class ProcessWorld:
         return worker
 
     async def _fork(self, number: int, view: DurableView) -> WorkerHandle:
-        plan = self.plan
+        plan, server = self.plan, self.store.server
         assignment = Assignment(
             life=number,
             plan=plan,
             port_factory=self._port_factory,
             address=self.store.address,
-            database=self.store.server.database,
-            key_prefix=self.store.server.key_prefix,
+            database=server.database,
+            key_prefix=server.key_prefix,
+            username=server.username,
+            password=server.password,
             retries=self.case.retries,
             view=view,
             answer=answer_of(view, self.plan),

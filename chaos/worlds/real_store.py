@@ -15,7 +15,7 @@ from chaos.worlds.recorder import Recorder
 from chaos.worlds.server import POLL_S, STARTUP_POLLS, OwnServer, ServerError
 
 _HELD = frozenset({FaultKind.APPLIED_LATE, FaultKind.APPLIED_AFTER_TIMEOUT})
-_FIRST_WORD = re.compile(rb"\*[0-9]+\r\n\$[0-9]+\r\n([^\r]*)\r\n")
+_FIRST_WORD = re.compile(rb"(?:\+OK\r\n)*\*[0-9]+\r\n\$[0-9]+\r\n([^\r]*)\r\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class Server:
         self.address = address
         self.database = database
         self.key_prefix = key_prefix
+        self.username: str | None = None
+        self.password: str | None = None
         self._client: Any = None
 
     @property
@@ -133,12 +135,17 @@ class GivenServer(Server):
             ServerError: the database holds keys of somebody else, and nobody said that they know;
                 or it cannot be reached.
         """
-        self._url = url
+        if not url.startswith("redis://"):
+            raise ServerError(
+                "the server that was named: its URL has to be "
+                "redis://[USER:PASSWORD@]HOST[:PORT][/DB]"
+            )
         try:
             client: Any = redis.Redis.from_url(url, protocol=2)
             options = client.connection_pool.connection_kwargs
             address = (str(options.get("host", "localhost")), int(options.get("port", 6379)))
             super().__init__(address, int(options.get("db") or 0), OWN_PREFIX)
+            self.username, self.password = options.get("username"), options.get("password")
             self._client = client
             foreign = self._foreign_key()
         except (redis.RedisError, ValueError) as error:

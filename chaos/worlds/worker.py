@@ -24,6 +24,7 @@ from typing_extensions import override
 from chaos.case import FaultPoint
 from chaos.faults.connection import FaultyConnection, Interceptor, Passage, let_others_run
 from chaos.faults.ledger import Ledger
+from chaos.faults.resp import packed_command
 from chaos.faults.tools import FaultyTools, ToolWorld
 from chaos.plans import ChaosPlan, Outcome, ToolScript
 from chaos.port import (
@@ -68,7 +69,15 @@ class Assignment:
     view: DurableView
     answer: bool | None
     elapsed_ms: int
+    username: str | None = None
+    password: str | None = None
     real_time: bool = False
+
+    def introduction(self) -> list[list[str]]:
+        """Return the commands with which a connection begins."""
+        user = [] if self.username is None else [self.username]
+        commands = [] if self.password is None else [["AUTH", *user, self.password]]
+        return commands + ([["SELECT", str(self.database)]] if self.database else [])
 
 
 class Line:
@@ -182,9 +191,10 @@ class _RemoteLedger(Ledger):
 class WorkerWire(Interceptor, ToolWorld):
     """All that the life sends passes here."""
 
-    def __init__(self, line: Line, port: ExecutorPort) -> None:
-        """Ask the harness over `line`."""
+    def __init__(self, line: Line, port: ExecutorPort, introduction: bytes) -> None:
+        """Ask the harness over `line`; a connection begins with `introduction`."""
         self._line = line
+        self._introduction = introduction
         self._port = port
         self.ledger = _RemoteLedger(line)
         self.clock: Clock = SystemClock()
@@ -214,7 +224,7 @@ class WorkerWire(Interceptor, ToolWorld):
     def hold(self, passage: Passage, packed: bytes) -> None:
         address = self._line.ask("hold", passage)
         with socket.create_connection(address) as connection:
-            connection.sendall(packed)
+            connection.sendall(self._introduction + packed)
         self._line.ask("held")
 
     @override
@@ -263,7 +273,8 @@ def main(channel: socket.socket, assignment: Assignment) -> None:
     """Live one life, and tell how it ended."""
     line = Line(channel, assignment)
     port = assignment.port_factory(assignment.plan)
-    wire = WorkerWire(line, port)
+    introduction = b"".join(map(packed_command, assignment.introduction()))
+    wire = WorkerWire(line, port, introduction)
     for name in port.loggers:
         logging.getLogger(name).disabled = True  # failures that were planned; the process ends soon
     if assignment.real_time:
@@ -318,6 +329,8 @@ def _client(assignment: Assignment, wire: WorkerWire, held: VirtualClock) -> Red
         host=host,
         port=port,
         db=assignment.database,
+        username=assignment.username,
+        password=assignment.password,
         interceptor=wire,
         clock=held,
         protocol=2,
