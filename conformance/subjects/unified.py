@@ -8,6 +8,7 @@ from chaos.virtual_time import EPOCH_MS
 from conformance.observed_redis import StoreCommand
 from conformance.scenario import PatchState
 from conformance.subject import ResumeRequest, SegmentResult, StartRequest, Threw
+from conformance.subjects import unified_migration
 from conformance.tool_scripts import Effect
 from conformance.trace import PersistedView, StateView
 from conformance.world import World
@@ -23,7 +24,7 @@ from engine.tools import ParameterFault, ToolCall, ToolDefinition, ToolResult
 from engine.types.execution import ErrorInfo, ExecutionResult, StepState
 from engine.workflow_machine import WorkflowMachine
 
-CAPABILITIES = frozenset({"C0", "C1", "C2", "C3", "C4"})
+CAPABILITIES = frozenset({"C0", "C1", "C2", "C3", "C4", "C5"})
 PREFIX = "planproof"
 _SCRIPT_NAMES = {
     hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): name
@@ -51,7 +52,7 @@ class UnifiedSubject:
         self._plans: dict[str, Mapping[str, Any]] = {}
 
     async def capabilities(self) -> frozenset[str]:
-        """Declare everything up to fenced concurrent resumers."""
+        """Declare all levels."""
         return CAPABILITIES
 
     async def start(self, request: StartRequest) -> SegmentResult:
@@ -87,6 +88,15 @@ class UnifiedSubject:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    async def hand_out(self, execution_id: str) -> Mapping[str, Any]:
+        """Hand the run back to the records that other executors read."""
+        machine = self._machine(execution_id, None)
+        return await unified_migration.hand_out(self._world, self._store, self._ids, machine)
+
+    async def take_in(self, progress: Mapping[str, Any]) -> None:
+        """Adopt a run that another executor has begun."""
+        await unified_migration.take_in(self._world, self._store, self._ids, progress)
 
     def _machine(self, execution_id: str, intent: Mapping[str, Any] | None) -> WorkflowMachine:
         world = self._world
