@@ -9,13 +9,13 @@ import multiprocessing
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import repeat
 from typing import Any
 
+from conformance.batches import BatchedMap
 from conformance.comparator import (
     Divergence,
     EventDifference,
@@ -41,7 +41,6 @@ MIN_PARALLEL = 24
 # a nondeterminism as surely as all do. Scenarios made by hand are all run twice.
 CONTROL_EVERY = 4
 GENERATED_TAG = "generated"
-_CHUNK = 4  # scenarios per task: long enough to amortise the hand-over, short enough to balance
 
 
 @dataclass(frozen=True)
@@ -247,23 +246,42 @@ def examine_all(
     *,
     jobs: int | None = None,
     examiner: Callable[[Scenario, Options], PairResult] = examine,
+    executor: Executor | None = None,
 ) -> Iterator[PairResult]:
-    """Yield a result for each scenario, in order; large corpora use `jobs` processes.
+    """Yield a result for each scenario, in order and as they come in.
+
+    Args:
+        scenarios: what is compared.
+        options: how.
+        jobs: how many scenarios are compared at a time; None: one for each CPU.
+        examiner: compares one; importable wherever it runs.
+        executor: where large and small corpora run; None: small ones here, large ones in `jobs`
+            processes of this machine.
 
     Raises:
         HarnessError: a worker process died.
     """
+    work = partial(_examine_with, examiner, options)
     workers = min(jobs or os.cpu_count() or 1, len(scenarios))
+    if executor is not None:
+        yield from BatchedMap(work, executor, jobs or os.cpu_count() or 1).results(scenarios)
+        return
     if workers <= 1 or len(scenarios) < MIN_PARALLEL:
-        yield from (examiner(scenario, options) for scenario in scenarios)
+        yield from map(work, scenarios)
         return
     # Spawned, so that no thread or open store of this process is inherited.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            yield from pool.map(examiner, scenarios, repeat(options), chunksize=_CHUNK)
+            yield from BatchedMap(work, pool, workers).results(scenarios)
         except BrokenProcessPool:
             raise HarnessError("a worker process died while it compared executors") from None
+
+
+def _examine_with(
+    examiner: Callable[[Scenario, Options], PairResult], options: Options, scenario: Scenario
+) -> PairResult:
+    return examiner(scenario, options)
 
 
 def is_controlled(scenario: Scenario) -> bool:

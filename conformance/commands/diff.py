@@ -13,11 +13,13 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from conformance.cluster import ClusterAddress, open_cluster
+from conformance.commands.cluster_option import cluster_option
 from conformance.commands.diff_shard import shard_of
 from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.diff_report import DiffReport
 from conformance.differential import Options, PairResult, examine_all, settle
-from conformance.errors import VacuousError
+from conformance.errors import UsageError, VacuousError
 from conformance.finding import DEFAULT_FOLDER, collect
 from conformance.ledger import DEFAULT_CORPUS, DEFAULT_LEDGER, Ledger, judge_uses, read_ledger
 from conformance.normalisation import stale_rules
@@ -53,6 +55,7 @@ _Item = TypeVar("_Item")
 )
 @click.option("--strict", is_flag=True, help="Segments, events and updates (L5) gate as well.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per CPU.")
+@cluster_option
 @click.option("--left", default="legacy", show_default=True, help="Executor to compare with.")
 @click.option("--right", default="unified", show_default=True, help="Executor that is judged.")
 @click.option("--store", default="fake", show_default=True, help="`fake`, or a Redis URL.")
@@ -74,6 +77,7 @@ def command(
     shard: tuple[int, int] | None,
     strict: bool,
     jobs: int | None,
+    cluster: ClusterAddress | None,
     left: str,
     right: str,
     store: str,
@@ -86,6 +90,11 @@ def command(
     entries that stand for nothing any more found out.
     """
     destinations.check()
+    if cluster is not None and (jobs is not None or store != "fake"):
+        raise UsageError(
+            "--cluster brings its own workers, and every worker its own store",
+            advice="leave --jobs and --store out",
+        )
     started_at, began = moment(), time.perf_counter()
     for name in (left, right):
         find_subject(name)
@@ -103,6 +112,7 @@ def command(
         options,
         accepted,
         jobs=jobs,
+        cluster=cluster,
         findings=findings,
         source=source,
         complete=whole and part is None,
@@ -132,13 +142,13 @@ def _compare(
     ledger: Ledger,
     *,
     jobs: int | None,
+    cluster: ClusterAddress | None,
     findings: Path,
     source: str,
     complete: bool,
     is_part: bool,
 ) -> DiffReport:
-    workers = jobs if options.store == "fake" else 1  # one server has one database
-    with _progress(examine_all(corpus, options, jobs=workers), len(corpus), "comparing") as done:
+    with _progress(_results(corpus, options, jobs, cluster), len(corpus), "comparing") as done:
         settled = [settle(result, ledger) for result in done]
     results = [result for result, _ in settled]
     uses = [use for _, use in settled]
@@ -161,6 +171,17 @@ def _compare(
         accepted=ledger,
         uses=tuple(uses),
     )
+
+
+def _results(
+    corpus: list[Scenario], options: Options, jobs: int | None, cluster: ClusterAddress | None
+) -> Iterator[PairResult]:
+    if cluster is None:
+        workers = jobs if options.store == "fake" else 1  # one server has one database
+        yield from examine_all(corpus, options, jobs=workers)
+        return
+    with open_cluster(cluster) as opened:
+        yield from examine_all(corpus, options, jobs=opened.workers, executor=opened.executor)
 
 
 def _again(
