@@ -6,7 +6,9 @@ started it is gone, killed or not, it kills its children, removes its folder, an
 killed itself, the kernel kills its children.
 """
 
+import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import os
@@ -19,13 +21,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from chaos.worlds import framing
 
 FOLDER_PREFIX = "planproof-chaos-"
 WARM = ("chaos.unified.port", "chaos.worlds.worker")
 """What is imported before the first fork: paid once, for all workers."""
+LOCK = "lock"
+_LOCKS: list[BinaryIO] = []
 LOOK_S = 0.5
 """How often the keeper looks whether its parent still lives; the closed channel tells it sooner."""
 _PR_SET_PDEATHSIG = 1
@@ -140,8 +144,23 @@ def main() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    folder = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getppid()}-")
-    Keeper(channel, Path(folder)).serve()
+    folder = make_folder(Path(tempfile.gettempdir()))
+    Keeper(channel, folder).serve()
+
+
+def make_folder(place: Path) -> Path:
+    """Make a folder that is locked while this process or a child of it lives.
+
+    What keepers before have left, because they and their parents were killed together, is removed.
+    """
+    for left in place.glob(f"{FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError), (left / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=place))
+    _LOCKS.append((folder / LOCK).open("wb"))
+    fcntl.flock(_LOCKS[-1], fcntl.LOCK_EX)
+    return folder
 
 
 if __name__ == "__main__":

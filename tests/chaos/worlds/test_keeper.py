@@ -11,6 +11,7 @@ import pytest
 
 from chaos.case import Case, Judgement
 from chaos.running import run_case
+from chaos.worlds import keeper
 from chaos.worlds.premises import Premises
 
 pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("process_world")]
@@ -75,20 +76,20 @@ def campaign():
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.slow
 def test_nothing_survives_the_harness(campaign, end):
-    process, keeper, folder = campaign
-    assert len(_session(keeper)) >= 3, "a keeper and two servers at least"
+    process, pid, folder = campaign
+    assert len(_session(pid)) >= 3, "a keeper and two servers at least"
     assert folder.is_dir()
     process.send_signal(end)
     process.communicate(timeout=60)
-    assert _until(lambda: not _session(keeper)), _session(keeper)
+    assert _until(lambda: not _session(pid)), _session(pid)
     assert _until(lambda: not folder.exists())
 
 
 @pytest.mark.slow
 def test_nothing_survives_the_keeper_either(campaign):
-    process, keeper, folder = campaign
-    os.kill(keeper, signal.SIGKILL)
-    assert _until(lambda: not _session(keeper)), _session(keeper)
+    process, pid, folder = campaign
+    os.kill(pid, signal.SIGKILL)
+    assert _until(lambda: not _session(pid)), _session(pid)
     process.communicate(timeout=60)
     assert not folder.exists()
 
@@ -106,6 +107,20 @@ def test_premises_end_what_they_started_and_start_again():
     premises.close()
     assert not _session(again.pid)
     assert not again.folder.exists()
+
+
+def test_what_was_left_by_processes_that_were_killed_together_is_removed(tmp_path):
+    left = tmp_path / f"{keeper.FOLDER_PREFIX}left"
+    left.mkdir()
+    (left / keeper.LOCK).touch()
+    foreign = tmp_path / f"{keeper.FOLDER_PREFIX}foreign"
+    foreign.mkdir()
+    mine = keeper.make_folder(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([foreign, mine])
+    keeper.make_folder(tmp_path)
+    assert mine.exists(), "its keeper lives"
+    for lock in keeper._LOCKS:
+        lock.close()
 
 
 def test_a_program_that_ends_is_reaped_once():

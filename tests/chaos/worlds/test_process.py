@@ -3,7 +3,7 @@
 import pytest
 
 from chaos.case import Case, Judgement
-from chaos.enacting import enact
+from chaos.enacting import enact, judge_on_real_time
 from chaos.fault_id import parse_case
 from chaos.history import Effect, FaultFired, LifeEnded, Settled, StoreCut, StoreOperation
 from chaos.oracle import judge
@@ -26,6 +26,8 @@ SAME = (
     "chain3/L1@s1.commit+s2.intent#1:STOP=2",
     "chain3/L1@s1.commit+s2.intent#1:DUP",
     "chain3/L1@s1.commit+s2.intent#1:TWO",
+    "chain3/L1@s1.commit+s2.intent#1:TWO/schedule=1.2",
+    "chain3/L1@s1.intent#1:TWO=2/schedule=pct3-5",
     "chain3/L1@s1.intent#1:DROP",
     "chain3/L1@s1.intent#1:RESTART",
     "chain3/L1@s2.tool#1:TA/L1@server#1:CUT=2/policy=everysec",
@@ -113,12 +115,14 @@ def test_a_stopped_process_is_refused_when_the_servers_clock_has_ended_its_lease
     assert not any(one.changed for one in late)
     assert sorted(_effects(world)) == [("s1", False), ("s2", False), ("s3", False)]
     assert len(list(history.of(FaultFired))) == 1
-    assert not judge(history, world.plan, reference_of(case.plan))
+    assert not judge_on_real_time(world, reference_of(case.plan))
 
 
 def test_kills_from_outside_come_whenever_they_come():
-    for delay_ms in (1, 9, 17, 25):
-        world = enact(Case("chain3"), real_time=RealTime(lease_ms=300, kills_ms=(delay_ms,)))
+    for delay_ms in (1, 20, 40, 60):
+        kills_ms = (delay_ms, 50, 30)
+        world = enact(Case("chain3"), real_time=RealTime(lease_ms=300, kills_ms=kills_ms))
+        assert not judge_on_real_time(world, reference_of("chain3"))
         assert next(world.recorder.history.of(Settled)).status == "COMPLETED"
         assert sorted(_effects(world)) == [("s1", False), ("s2", False), ("s3", False)]
 
