@@ -206,7 +206,7 @@ class RedisStore:
     def due_queue(self) -> RedisDueQueue:
         """Return the queue of these executions, for `engine.resume_worker.ResumeWorker`."""
         return RedisDueQueue(
-            self._tags(), self._evaluate, self.run_script, self._scan_keys, self._now
+            self._tags(), self._evaluate, self.run_script, self.scan_keys, self._now
         )
 
     async def run_script(
@@ -253,7 +253,7 @@ class RedisStore:
     def _tags(self) -> list[str]:
         return [f"{{{self._prefix}:{shard:02d}}}" for shard in range(QUEUE_SHARDS)]
 
-    async def _scan_keys(self, kind: str) -> AsyncIterator[Any]:
+    async def scan_keys(self, kind: str) -> AsyncIterator[Any]:
         """Yield all keys of one kind, such as `run`, of any execution, wherever in a cluster."""
         prefix = re.sub(r"([\[\]*?^\\])", r"\\\1", self._prefix)
         try:
