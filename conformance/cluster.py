@@ -95,7 +95,7 @@ def open_cluster(address: ClusterAddress) -> Iterator[Cluster]:
         ):
             client.wait_for_workers(address.workers if address.scheduler is None else 1, WORKERS_S)
             _check_versions(client)
-            workers = sum(client.nthreads().values())
+            workers = _workers(client)
             # Not pure: equal cases would be carried out once, and the second be a mere copy.
             yield Cluster(client.get_executor(pure=False), workers, client)
     except PlanproofError:
@@ -131,6 +131,18 @@ def _check_versions(client: Any) -> None:
                 f"the worker {worker} has planproof {found}, here is {here}",
                 advice="install the same version with the same extras on every worker",
             )
+
+
+def _workers(client: Any) -> int:
+    """Count the workers; a process that carries out two cases at a time mixes them."""
+    threads = client.nthreads()
+    for worker, count in threads.items():
+        if count != 1:
+            raise HarnessError(
+                f"the worker {worker} has {count} threads",
+                advice="start it with `dask worker --nthreads 1 --nworkers N`",
+            )
+    return len(threads)
 
 
 def _version_there() -> str:

@@ -2,7 +2,10 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
 
@@ -21,7 +24,9 @@ from chaos.mutants.catalogue import BY_NAME
 from chaos.plans import UnknownPlanError, find_plan
 from chaos.running import replay
 from chaos.timeline import timeline
+from conformance.cluster import ClusterAddress, open_cluster
 from conformance.commands.chaos_budget import campaign_bar, seconds_of
+from conformance.commands.cluster_option import cluster_option
 from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError
 from conformance.report_model import STATUS_CODES
@@ -47,6 +52,7 @@ MUTANT_S = 60.0
     "--budget", callback=seconds_of, metavar="60s|30m|2h", help="Begin nothing after this time."
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per CPU.")
+@cluster_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is sampled.")
 @click.option("--replay", "replayed", metavar="ID", help="Run one case again and show it.")
 @click.option("--shrink", "shrunk", metavar="ID", help="Find the smallest case that fails alike.")
@@ -59,6 +65,7 @@ def command(
     mutants: str | None,
     budget: float | None,
     jobs: int | None,
+    cluster: ClusterAddress | None,
     seed: int,
     replayed: str | None,
     shrunk: str | None,
@@ -73,6 +80,8 @@ def command(
         return int(_replay(replayed))
     if shrunk is not None:
         return int(_shrink(shrunk))
+    if cluster is not None and jobs is not None:
+        raise UsageError("--cluster brings its own workers", advice="leave --jobs out")
     destinations.check()
     name = profile or ("mutants" if mutants else "plan" if plans else "pr")
     units = _mutants(mutants) if mutants else _units(name, plans, seed)
@@ -86,7 +95,8 @@ def command(
         started_at=moment(),
     )
     limit = budget if budget is not None else _budget(name)
-    result = _run(Campaign(units, head, limit, strict=budget is not None), restart=restart)
+    campaign = Campaign(units, head, limit, strict=budget is not None)
+    result = _run(campaign, cluster, restart=restart)
     report = run_report(result)
     destinations.deliver(
         report,
@@ -123,7 +133,7 @@ def _budget(name: str) -> float:
     return find_profile(name).budget_s if name in PROFILES else float("inf")
 
 
-def _run(campaign: Campaign, *, restart: bool) -> CampaignResult:
+def _run(campaign: Campaign, cluster: ClusterAddress | None, *, restart: bool) -> CampaignResult:
     head = campaign.head
     words = [head.profile, str(head.seed)]
     if head.profile not in PROFILES:
@@ -134,11 +144,22 @@ def _run(campaign: Campaign, *, restart: bool) -> CampaignResult:
         journal.done = {}
     with campaign_bar(f"chaos {head.profile}") as told, journal:
         campaign.told = told
-        with process_pool(head.jobs) as pool:
+        with _pool(cluster, head.jobs) as (pool, workers):
+            campaign.head = replace(head, jobs=workers)
             result = campaign.run(pool, journal)
     if result.complete:
         journal.forget()
     return result
+
+
+@contextmanager
+def _pool(cluster: ClusterAddress | None, jobs: int) -> Iterator[tuple[Executor, int]]:
+    if cluster is None:
+        with process_pool(jobs) as pool:
+            yield pool, jobs
+        return
+    with open_cluster(cluster) as opened:
+        yield opened.executor, opened.workers
 
 
 def _again(profile: str | None, plans: Sequence[str], mutants: str | None, seed: int) -> str:

@@ -142,3 +142,33 @@ def test_workers_with_another_version_are_refused():
 def test_a_cluster_brings_its_own_workers_and_stores(capsys, options):
     assert run(["diff", "--generated", "2", "--cluster", LOCAL, *options]) == 2
     assert "--cluster brings its own" in capsys.readouterr().err
+
+
+def test_workers_that_mix_cases_are_refused():
+    class Client:
+        def nthreads(self):
+            return {"tcp://10.0.0.1:1": 1, "tcp://10.0.0.2:1": 4}
+
+    with pytest.raises(HarnessError, match=r"10\.0\.0\.2:1 has 4 threads"):
+        cluster._workers(Client())
+
+
+TIMES = {"cpu_s", "wall_s", "seconds", "started_at"}
+
+
+def _timeless(value):
+    if isinstance(value, dict):
+        return {name: _timeless(item) for name, item in value.items() if name not in TIMES}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+def test_a_chaos_campaign_says_the_same_on_a_cluster(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for options in (["--jobs", "2"], ["--cluster", "dask://local?workers=2"]):
+        arguments = ["chaos", "--plan", "chain1", "--format", "json", "--output", "out.json"]
+        assert run([*arguments, *options]) == 0
+        found.append(_timeless(json.loads((tmp_path / "out.json").read_text())))
+    assert found[0] == found[1]
+    assert found[0]["parts"]
