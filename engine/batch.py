@@ -71,6 +71,8 @@ class BatchRunner:
     ) -> Changes:
         """Carry `batch` out; `carried` is written with its intents. Returns what is left to write.
 
+        The caller keeps the lease meanwhile.
+
         With `more` (eager scheduling) it is asked after each step for those that may begin now.
 
         Raises:
@@ -80,13 +82,12 @@ class BatchRunner:
         begun = await self._begin(batch, carried, eager=more is not None)
         if not begun:
             return Changes()
+        if more is None and len(begun) == 1:
+            return await self._run_alone(*begun.popitem(), until_ms)
         async with asyncio.TaskGroup() as group:
-            with self._checkpointer.lease_kept(group):
-                if more is None and len(begun) == 1:
-                    return await self._run_alone(*begun.popitem(), until_ms)
-                calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
-                calls.start(begun)
-                return await (self._wait(calls) if more is None else self._follow(calls, more))
+            calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
+            calls.start(begun)
+            return await (self._wait(calls) if more is None else self._follow(calls, more))
 
     async def _run_alone(self, index: int, intent: StepState, until_ms: float | None) -> Changes:
         """Carry out the only step of a batch: there is nothing that it could run beside."""

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from engine.clock import Clock
+from engine.clock import Clock, TimerHandle
 from engine.errors import EngineError, LeaseLostError, StoreUnavailableError
 from engine.events import Event, EventName, Listener, tell
 from engine.identity import IdSource
 from engine.limits import LEASE_RENEWALS_PER_TERM
 from engine.store import Claimed, Due, DueAt, Lease, Store, Transition
+from engine.trusted import construct
 from engine.types.execution import StepState
 
 _LOG = logging.getLogger("planproof.engine")
@@ -42,7 +43,9 @@ class Checkpointer:
         self._clock = clock
         self._ids = ids
         self._lease_ms = lease_ms
-        self._held_until_ms = clock.monotonic_ms() + lease_ms
+        self._signed_ms = clock.monotonic_ms()
+        self._held_until_ms = self._signed_ms + lease_ms
+        self._kept = False
         self._replicas = replicas
         self._replication_timeout_ms = replication_timeout_ms
         self._listeners = listeners
@@ -109,6 +112,7 @@ class Checkpointer:
             self._written(self._clock.monotonic_ms() - asked_ms)
         self._lease = applied.lease
         self._released = transition.release
+        self._signed_ms = asked_ms
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
         self.yield_requested |= applied.yield_requested
@@ -158,26 +162,44 @@ class Checkpointer:
             self._tell_failed(error)
             raise
 
-    @contextlib.contextmanager
-    def lease_kept(self, group: asyncio.TaskGroup) -> Iterator[None]:
-        """Renew the lease while the body runs tools; a lease that is lost ends `group`.
+    @contextlib.asynccontextmanager
+    async def lease_kept(self) -> AsyncIterator[None]:
+        """Renew the lease while the body works; a lease that is lost cancels the body.
 
         Every write prolongs a lease of which less than half is left, so that only calls of more
-        than a third of its term cost a renewal; before that there is a timer and no task.
-        """
-        keepers: list[asyncio.Task[None]] = []
-        timer = self._clock.call_later_ms(
-            self._lease_ms / LEASE_RENEWALS_PER_TERM,
-            lambda: keepers.append(group.create_task(self._keep_lease())),
-        )
-        try:
-            yield
-        finally:
-            timer.cancel()
-            for keeper in keepers:
-                keeper.cancel()
+        than a third of its term cost a renewal; before that there is a timer and no task. Inside
+        another one it does nothing.
 
-    async def _keep_lease(self) -> None:
+        Raises:
+            BaseExceptionGroup: of what the body raises, or of what `_keep_lease` does.
+        """
+        if self._kept:
+            yield
+            return
+        self._kept = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeper = _Keeper(self, group)
+                try:
+                    yield
+                finally:
+                    keeper.stop()
+        finally:
+            self._kept = False
+
+    def arm(self, callback: Callable[[], object]) -> TimerHandle:
+        """Call back when the lease has been without a sign of life for a third of its term."""
+        term_ms = self._lease_ms / LEASE_RENEWALS_PER_TERM
+        quiet_ms = self._clock.monotonic_ms() - self._signed_ms
+        return self._clock.call_later_ms(max(0.0, term_ms - quiet_ms), callback)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the lease has been without a sign of life for a third of its term."""
+        quiet_ms = self._clock.monotonic_ms() - self._signed_ms
+        return quiet_ms >= self._lease_ms / LEASE_RENEWALS_PER_TERM
+
+    async def keep_lease(self) -> None:
         """Renew the lease until cancelled. A renewal that fails is tried again while it lasts.
 
         Raises:
@@ -211,15 +233,18 @@ class Checkpointer:
         detail: Mapping[str, Any] | None = None,
     ) -> Event:
         """Return an event of this execution, now."""
-        return Event.model_construct(  # every field is ours and of its type
-            name=name,
-            execution_id=self._lease.execution_id,
-            at_ms=self._clock.now_ms(),
-            segment_number=self.segment_number,
-            step_id=step_id,
-            step_index=step_index,
-            detail=dict(detail or {}),
-            trace_id=self._trace_id,
+        return construct(
+            Event,
+            {
+                "name": name,
+                "execution_id": self._lease.execution_id,
+                "at_ms": self._clock.now_ms(),
+                "segment_number": self.segment_number,
+                "step_id": step_id,
+                "step_index": step_index,
+                "detail": dict(detail) if detail else {},
+                "trace_id": self._trace_id,
+            },
         )
 
     def _tell(self, event: Event) -> None:
@@ -227,6 +252,28 @@ class Checkpointer:
 
     def _tell_failed(self, error: EngineError) -> None:
         self._tell(self.event(EventName.CHECKPOINT_FAILED, detail=_failure(error)))
+
+
+class _Keeper:
+    """A timer that runs while a lease is kept, and the task that renews the lease when need be."""
+
+    def __init__(self, checkpointer: Checkpointer, group: asyncio.TaskGroup) -> None:
+        self._checkpointer = checkpointer
+        self._group = group
+        self._task: asyncio.Task[None] | None = None
+        self._timer = checkpointer.arm(self._look)
+
+    def stop(self) -> None:
+        """Renew no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _look(self) -> None:
+        if self._checkpointer.is_quiet:
+            self._task = self._group.create_task(self._checkpointer.keep_lease())
+        else:
+            self._timer = self._checkpointer.arm(self._look)
 
 
 def claim_failed(execution_id: str, at_ms: int, error: EngineError, trace_id: str | None) -> Event:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from engine.errors import (
     CheckpointCorruptError,
@@ -13,24 +15,50 @@ from engine.errors import (
     UnknownVersionError,
 )
 from engine.events import Event
+from engine.limits import KNOWN_EXECUTIONS
 from engine.plan import Plan
 from engine.states import ExecutionStatus
 from engine.store import Beginning
+from engine.trusted import construct
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
 
 SCHEMA_VERSION = "1"
+_COMMON = ("output", "input", "started_at_ms", "completed_at_ms", "latency_ms", "retry_at_ms")
+_RARE = tuple(StepState.model_fields.keys() - {"id", "status", "attempts", "has_output", *_COMMON})
 HANDED_BACK = "1/handed-back"
 """What stands for the version of an execution that this engine must not touch any more."""
 
 
 def encode_step(state: StepState) -> str:
     """Return the stored form of a step: what differs from a pending one."""
-    return state.model_dump_json(exclude_defaults=True)
+    fields = state.__dict__
+    for name in _RARE:
+        if fields[name]:
+            return state.model_dump_json(exclude_defaults=True)
+    stored = {"id": state.id, "status": state.status.value, "attempts": state.attempts}
+    if state.has_output:
+        stored["has_output"] = True
+    for name in _COMMON:
+        value = fields[name]
+        if value is not None:
+            stored[name] = value
+    return to_json(stored).decode()
 
 
 def encode_event(event: Event) -> str:
     """Return the stored form of an event."""
-    return event.model_dump_json(exclude_defaults=True)
+    if event.detail or event.trace_id or event.step_id is None or event.step_index is None:
+        return event.model_dump_json(exclude_defaults=True)
+    return (
+        f'{{"name":"{event.name.value}","execution_id":{_quoted(event.execution_id)},'
+        f'"at_ms":{event.at_ms},"segment_number":{event.segment_number},'
+        f'"step_id":{_quoted(event.step_id)},"step_index":{event.step_index}}}'
+    )
+
+
+@lru_cache(maxsize=KNOWN_EXECUTIONS)
+def _quoted(text: str) -> str:
+    return to_json(text).decode()
 
 
 def encode_plan(plan: Plan) -> str:
@@ -72,16 +100,19 @@ def check_version(execution_id: str, found: str | None) -> None:
 def first_state(execution_id: str, beginning: Beginning) -> ExecutionState:
     """Return the execution that a beginning creates, as it would be read back."""
     intent = encode_intent(beginning.intent)
-    return ExecutionState(
-        execution_id=execution_id,
-        status=ExecutionStatus.EXECUTING,
-        plan=beginning.plan,
-        steps=tuple(StepState(id=step.id) for step in beginning.plan.steps),
-        segment_number=0,
-        created_at_ms=beginning.created_at_ms,
-        updated_at_ms=beginning.created_at_ms,
-        intent=None if intent is None else json.loads(intent),
-        trace_id=beginning.trace_id,
+    return construct(
+        ExecutionState,
+        {
+            "execution_id": execution_id,
+            "status": ExecutionStatus.EXECUTING,
+            "plan": beginning.plan,
+            "steps": tuple(construct(StepState, {"id": step.id}) for step in beginning.plan.steps),
+            "segment_number": 0,
+            "created_at_ms": beginning.created_at_ms,
+            "updated_at_ms": beginning.created_at_ms,
+            "intent": None if intent is None else json.loads(intent),
+            "trace_id": beginning.trace_id,
+        },
     )
 
 

@@ -98,13 +98,11 @@ async def _look_up(
 ) -> dict[int, StepState | None]:
     if not asked:
         return {}
-    async with asyncio.TaskGroup() as group:
-        with checkpointer.lease_kept(group):
-            tasks = {
-                index: group.create_task(
-                    lookup.settle(progress.step(index), state, attempts=attempts, pause_ms=pause_ms)
-                )
-                for index, state in asked.items()
-            }
-            await asyncio.wait(tasks.values())
+    async with checkpointer.lease_kept(), asyncio.TaskGroup() as group:
+        tasks = {
+            index: group.create_task(
+                lookup.settle(progress.step(index), state, attempts=attempts, pause_ms=pause_ms)
+            )
+            for index, state in asked.items()
+        }
     return {index: task.result() for index, task in tasks.items()}

@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from engine.limits import SCRIPT_BATCH_CALLS, SCRIPT_LANES
+from engine.limits import KNOWN_EXECUTIONS, SCRIPT_BATCH_CALLS, SCRIPT_LANES
+from engine.redis_lane import Lane, LaneFailedError, pack
 
 _Future: TypeAlias = "asyncio.Future[Any]"
 
@@ -19,9 +21,8 @@ class _Call:
     """One call of a script, and who waits for its reply."""
 
     script: str
-    digest: str
+    keys: tuple[str, ...]
     arguments: Sequence[str]
-    keys: int
     reply: _Future
 
 
@@ -32,6 +33,9 @@ class ScriptCalls:
     those is answered and then travel together, in the order in which they came: a process that
     works on many executions makes far fewer round trips, and one that works on few waits for none.
     Each call stays what it is, applied or refused alone; only an outage is shared.
+
+    Where the client is a plain one, calls travel on connections of its pool that are kept between
+    calls (`engine.redis_lane`); what fails there is the client's own, with its retries.
     """
 
     def __init__(self, client: "Redis") -> None:
@@ -43,29 +47,39 @@ class ScriptCalls:
         self._under_way = 0
         self._waiting: list[_Call] = []
         self._batches: set[asyncio.Future[None]] = set()
+        self._lanes: list[Lane] = []
+        self._has_lanes = Lane.fits(client)
+        self._head = lru_cache(maxsize=KNOWN_EXECUTIONS)(self._head_of)
 
-    async def call(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> Any:
+    async def call(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
         """Return the reply of a script.
 
         Raises:
             redis.exceptions.RedisError: whatever the client raises.
             asyncio.CancelledError: the caller was cancelled; the script may have run.
         """
-        digest = self._digest(script)
         if not self._shares:
-            return await self._alone(script, digest, len(keys), (*keys, *arguments))
+            return await self._by_client(script, keys, arguments)
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # what another loop left behind is nobody's any more
-            self._loop, self._under_way, self._waiting = loop, 0, []
+            self._loop, self._under_way, self._waiting, self._lanes = loop, 0, [], []
         if self._under_way >= SCRIPT_LANES:
             reply: _Future = loop.create_future()
-            self._waiting.append(_Call(script, digest, (*keys, *arguments), len(keys), reply))
+            self._waiting.append(_Call(script, keys, arguments, reply))
             return await reply
         self._under_way += 1
         try:
-            return await self._alone(script, digest, len(keys), (*keys, *arguments))
+            if self._has_lanes:
+                return await self._on_lane(script, keys, arguments)
+            return await self._by_client(script, keys, arguments)
         finally:
             self._leave(loop)
+
+    async def aclose(self) -> None:
+        """Give the kept connections back to the client's pool."""
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            await lane.aclose()
 
     def _digest(self, script: str) -> str:
         digest = self._digests.get(script)
@@ -74,11 +88,35 @@ class ScriptCalls:
             self._digests[script] = digest
         return digest
 
-    async def _alone(self, script: str, digest: str, keys: int, arguments: Sequence[str]) -> Any:
+    async def _by_client(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> Any:
         try:
-            return await self._client.evalsha(digest, keys, *arguments)
+            return await self._client.evalsha(self._digest(script), len(keys), *keys, *arguments)
         except NoScriptError:
-            return await self._client.eval(script, keys, *arguments)
+            return await self._client.eval(script, len(keys), *keys, *arguments)
+
+    def _head_of(self, script: str, keys: tuple[str, ...]) -> bytes:
+        """Return the packed beginning of a call, which is the same for all calls on an execution."""
+        return pack(("EVALSHA", self._digest(script), str(len(keys)), *keys))
+
+    def _packed(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> bytes:
+        count = 3 + len(keys) + len(arguments)
+        return b"*%d\r\n%b%b" % (count, self._head(script, keys), pack(arguments))
+
+    async def _on_lane(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
+        lane = self._lanes.pop() if self._lanes else Lane(self._client)
+        try:
+            reply = await lane.ask(self._packed(script, keys, arguments))
+        except LaneFailedError as failure:
+            if not failure.may_retry:
+                raise failure.cause from None
+            return await self._by_client(script, keys, arguments)
+        finally:
+            self._lanes.append(lane)
+        if isinstance(reply, NoScriptError):
+            return await self._client.eval(script, len(keys), *keys, *arguments)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let those that wait have the place of a call that is answered."""
@@ -97,11 +135,8 @@ class ScriptCalls:
     async def _together(self, batch: Sequence[_Call]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            pipeline: Any = self._client.pipeline(transaction=False)
-            for one in batch:
-                pipeline.evalsha(one.digest, one.keys, *one.arguments)
-            replies = await pipeline.execute(raise_on_error=False)
-            for one, reply in zip(batch, replies, strict=True):
+            answer = self._lane_replies if self._has_lanes else self._pipeline_replies
+            for one, reply in zip(batch, await answer(batch), strict=True):
                 await self._settle(one, reply)
         except Exception as error:  # noqa: BLE001 - theirs who called; each of them raises it
             for one in batch:
@@ -112,9 +147,28 @@ class ScriptCalls:
                 one.reply.cancel()  # harmless where there is a reply
             self._leave(loop)
 
+    async def _lane_replies(self, batch: Sequence[_Call]) -> Sequence[Any]:
+        lane = self._lanes.pop() if self._lanes else Lane(self._client)
+        packed = [self._packed(one.script, one.keys, one.arguments) for one in batch]
+        try:
+            return await lane.ask_all(packed)
+        except LaneFailedError as failure:
+            if not failure.may_retry:
+                raise failure.cause from None
+            return await self._pipeline_replies(batch)
+        finally:
+            self._lanes.append(lane)
+
+    async def _pipeline_replies(self, batch: Sequence[_Call]) -> Sequence[Any]:
+        pipeline: Any = self._client.pipeline(transaction=False)
+        for one in batch:
+            pipeline.evalsha(self._digest(one.script), len(one.keys), *one.keys, *one.arguments)
+        replies: Sequence[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
     async def _settle(self, one: _Call, reply: Any) -> None:
         if isinstance(reply, NoScriptError):
-            reply = await self._client.eval(one.script, one.keys, *one.arguments)
+            reply = await self._client.eval(one.script, len(one.keys), *one.keys, *one.arguments)
         if one.reply.done():
             return
         if isinstance(reply, Exception):

@@ -126,10 +126,13 @@ local token, expected, due, release, expire_s, lease, given, set, removed, steps
       bound, events = string.match(ARGV[3], '^' .. string.rep('(%S*) ', 13) .. '(%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
                          'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events')
-local cancel, asked = state[4] or '', state[8] or ''
+local function ok(version)
+  if state[4] or state[8] then return {'OK', version, state[4] or '', state[8] or ''} end
+  return tonumber(version)
+end
 if not state[1] then return {'MISSING'} end
 if state[1] ~= token then return {'STALE', state[1]} end
-if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end
+if state[3] == ARGV[2] then return ok(state[2]) end
 if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
@@ -205,7 +208,7 @@ if until_ms then redis.call('ZADD', KEYS[5], until_ms, ARGV[1]) end
 if expire_s ~= '' then
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], expire_s) end
 end
-return {'OK', version, cancel, asked}
+return ok(version)
 """
 )
 

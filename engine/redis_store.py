@@ -15,6 +15,7 @@ from engine.clock import Clock
 from engine.errors import (
     CheckpointCorruptError,
     CompensationBegunError,
+    EngineError,
     ExecutionNotFoundError,
     LeaseHeldError,
     LeaseLostError,
@@ -105,6 +106,11 @@ class RedisStore:
             lease.execution_id,
             redis_wire.apply_arguments(lease, transition, self._now()),
         )
+        if isinstance(reply, int):  # nobody has asked for anything
+            return Applied(Lease(lease.execution_id, lease.owner, lease.token, reply))
+        if reply[0] == "OK":
+            after = Lease(lease.execution_id, lease.owner, lease.token, int(reply[1]))
+            return Applied(after, cancel_reason=reply[2] or None, yield_requested=bool(reply[3]))
         if reply[0] == "MISSING":
             raise ExecutionNotFoundError(f"execution {lease.execution_id} is gone")
         if reply[0] == "CORRUPT":
@@ -115,8 +121,7 @@ class RedisStore:
             raise CompensationBegunError(
                 f"execution {lease.execution_id}: step {reply[1]} is being undone"
             )
-        after = Lease(lease.execution_id, lease.owner, lease.token, int(reply[1]))
-        return Applied(after, cancel_reason=reply[2] or None, yield_requested=bool(reply[3]))
+        raise StoreUnavailableError(f"the store answered {reply[0]!r} to a write")
 
     async def renew(self, lease: Lease, lease_ms: int) -> None:
         """Prolong the lease. See `engine.store.Store`."""
@@ -239,6 +244,7 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
+        await self._scripts.aclose()
         if self._close_client:
             await close_client(self._client)
 
@@ -265,12 +271,12 @@ class RedisStore:
     def _due_key(self, shard: int) -> str:
         return f"{{{self._prefix}:{shard:02d}}}:due"
 
-    def _keys_of(self, execution_id: str) -> list[str]:
+    def _keys_of(self, execution_id: str) -> tuple[str, ...]:
         shard = self._shard(execution_id)
         tag = f"{{{self._prefix}:{shard:02d}}}"
         kinds = ("run", "plan", "steps", "outbox")
         of_shard = (self._due_key(shard), f"{tag}:feed", f"{tag}:subscribers")
-        return [*(f"{tag}:{kind}:{execution_id}" for kind in kinds), *of_shard]
+        return (*(f"{tag}:{kind}:{execution_id}" for kind in kinds), *of_shard)
 
     async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> list[Any]:
         arguments = [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION, seen]
@@ -341,26 +347,30 @@ class RedisStore:
         )
 
     async def _evaluate(
-        self, what: str, script: str, keys: list[str], arguments: list[str]
+        self, what: str, script: str, keys: Sequence[str], arguments: list[str]
     ) -> list[Any]:
 
-        async def call() -> Any:
-            return redis_wire.as_text(await self._scripts.call(script, keys, arguments))
-
-        return cast("list[Any]", await self._guard(what, call))
+        try:
+            reply = await self._scripts.call(script, tuple(keys), arguments)
+            return cast("list[Any]", redis_wire.as_text(reply))
+        except (*STORE_FAILURES, UnicodeDecodeError) as error:
+            raise _told(what, error) from error
 
     async def _guard(self, what: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Return an answer; errors are the store's, or tell of a foreign value."""
         try:
             return await call()
-        except UnicodeDecodeError as error:
-            raise CheckpointCorruptError(f"{what}: not text: {error}") from None
-        except ResponseError as error:
-            if "WRONGTYPE" in str(error):
-                raise CheckpointCorruptError(f"{what}: {error}") from None
-            raise StoreUnavailableError(f"the store failed: {error}") from error
-        except STORE_FAILURES as error:
-            raise StoreUnavailableError(f"the store failed: {error}") from error
+        except (*STORE_FAILURES, UnicodeDecodeError) as error:
+            raise _told(what, error) from error
+
+
+def _told(what: str, error: Exception) -> EngineError:
+    """Return what an error of the client means: the store failed, or a key holds a foreign value."""
+    if isinstance(error, UnicodeDecodeError):
+        return CheckpointCorruptError(f"{what}: not text: {error}")
+    if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
+        return CheckpointCorruptError(f"{what}: {error}")
+    return StoreUnavailableError(f"the store failed: {error}")
 
 
 def _name(member: Any) -> str:

@@ -32,29 +32,22 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
     What is short and of a known form shares one argument: each one costs the client and the server
     as much as ten times its bytes.
     """
-    changed = {name: text for name, text in transition.head.items() if text is not None}
-    removed = [name for name, text in transition.head.items() if text is None]
+    fields: list[str] = []
+    removed: list[str] = []
+    for name, text in transition.head.items():
+        if text is None:
+            removed.append(name)
+        else:
+            fields += (name, text)
     due = transition.due
     facts = (
-        lease.token,
-        lease.version,
-        due.at_ms if isinstance(due, DueAt) else due,
-        1 if transition.release else 0,
-        "" if transition.expire_s is None else transition.expire_s,
-        transition.lease_ms,
-        now,
-        len(changed),
-        len(removed),
-        len(transition.steps),
-        len(transition.undone),
-        len(transition.undoing),
-        MAX_OUTBOX_EVENTS,
-        len(transition.events),
+        f"{lease.token} {lease.version} {due.at_ms if isinstance(due, DueAt) else due} "
+        f"{1 if transition.release else 0} "
+        f"{'' if transition.expire_s is None else transition.expire_s} {transition.lease_ms} {now} "
+        f"{len(fields) // 2} {len(removed)} {len(transition.steps)} {len(transition.undone)} "
+        f"{len(transition.undoing)} {MAX_OUTBOX_EVENTS} {len(transition.events)}"
     )
-    arguments = [lease.execution_id, transition.operation_id, " ".join(map(str, facts))]
-    for name, text in changed.items():
-        arguments += (name, text)
-    arguments += removed
+    arguments = [lease.execution_id, transition.operation_id, facts, *fields, *removed]
     for states in (transition.steps, transition.undone):
         for index, state in states.items():
             arguments += (str(index), codec.encode_step(state))
@@ -69,9 +62,9 @@ def as_text(value: Any) -> Any:
     Raises:
         UnicodeDecodeError: some of them are no text; nothing of ours was ever that.
     """
-    if isinstance(value, list):
-        return [as_text(item) for item in value]
-    return value.decode() if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode()
+    return [as_text(item) for item in value] if isinstance(value, list) else value
 
 
 def as_mapping(value: Any) -> dict[str, str]:

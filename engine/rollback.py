@@ -79,10 +79,8 @@ class Rollback:
         return changes, True
 
     async def _call(self, wave: Sequence[int]) -> dict[int, StepState]:
-        async with asyncio.TaskGroup() as group:
-            with self._checkpointer.lease_kept(group):
-                tasks = {index: group.create_task(self._undo(index)) for index in wave}
-                await asyncio.wait(tasks.values())
+        async with self._checkpointer.lease_kept(), asyncio.TaskGroup() as group:
+            tasks = {index: group.create_task(self._undo(index)) for index in wave}
         return {index: task.result() for index, task in tasks.items()}
 
     def _settle(self, states: Mapping[int, StepState], changes: Changes) -> Changes:

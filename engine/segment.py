@@ -1,6 +1,5 @@
 """One segment: from a claimed lease to the end of the execution or a yield."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
@@ -121,14 +120,16 @@ class Segment:
 
     async def drive(self) -> ExecutionResult:
         """Act until the execution has ended, yields, or waits for a person."""
-        while True:
-            action = self.next_action()
-            if isinstance(action, RunBatch):
-                await self.run_batch(action.indexes, self._eagerly)
-            elif isinstance(action, Sleep):
-                await self._sleep(action.until_ms - self._clock.now_ms())
-            else:
-                return await self.end(action)
+        async with self._checkpointer.lease_kept():
+            while True:
+                action = self.next_action()
+                if isinstance(action, RunBatch):
+                    await self.run_batch(action.indexes, self._eagerly)
+                elif isinstance(action, Sleep):
+                    await self._sleep(action.until_ms - self._clock.now_ms())
+                else:
+                    break
+        return await self.end(action)
 
     def next_action(self) -> Action:
         """Return what `drive` would do now. A rollback that has begun is never left again."""
@@ -153,15 +154,13 @@ class Segment:
         return action.indexes if isinstance(action, RunBatch) else ()
 
     async def _sleep(self, duration_ms: float) -> None:
-        """Wait with the lease kept, and with what has ended made durable before."""
+        """Wait, with what has ended made durable before."""
         if self._changes.steps:
             changes, self._changes = self._changes, Changes()
             await self._checkpointer.commit(
                 steps=changes.steps, events=changes.events, head=changes.head
             )
-        async with asyncio.TaskGroup() as group:
-            with self._checkpointer.lease_kept(group):
-                await self._clock.sleep_ms(duration_ms)
+        await self._clock.sleep_ms(duration_ms)
 
     async def end(self, action: Complete | RollBack | Yield | AwaitPerson) -> ExecutionResult:
         """End the segment as `action` says."""

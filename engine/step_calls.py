@@ -15,6 +15,7 @@ from engine.settings import WorkflowSettings
 from engine.states import CompensationStatus, StepStatus
 from engine.toolbox import Toolbox
 from engine.tools import ToolCall, ToolResult
+from engine.trusted import changed, construct
 from engine.types.execution import ErrorInfo, RescueCall, StepState
 from engine.utils.execution_utils import resolve_step_parameters
 
@@ -97,14 +98,18 @@ class StepCalls:
     async def call(self, step: Step, state: StepState) -> Answer:
         """Make the call that the step stands before."""
         alternative = 0 if state.rescue is None else state.rescue.alternative
-        call = ToolCall(
-            execution_id=self._execution_id,
-            step_id=step.id,
-            tool_name=next_tool(step, state),
-            parameters=fresh_copy(_parameters(state)),
-            timeout_ms=step.timeout_ms,
-            idempotency_key=idempotency_key(self._execution_id, step.id, alternative=alternative),
-            attempt=state.attempts,
+        key = idempotency_key(self._execution_id, step.id, alternative=alternative)
+        call = construct(
+            ToolCall,
+            {
+                "execution_id": self._execution_id,
+                "step_id": step.id,
+                "tool_name": next_tool(step, state),
+                "parameters": fresh_copy(_parameters(state)),
+                "timeout_ms": step.timeout_ms,
+                "idempotency_key": key,
+                "attempt": state.attempts,
+            },
         )
         return await self._answer(call, self._abort_ms(step, state.rescue))
 
@@ -160,8 +165,9 @@ class StepCalls:
             failure = ErrorInfo(code="OUTPUT_NOT_SERIALIZABLE", message=message)
             return self.failed(state, failure).model_copy(update=undo)
         now_ms = self._clock.now_ms()
-        return state.model_copy(
-            update={
+        return changed(
+            state,
+            {
                 "status": StepStatus.COMPLETED,
                 "output": output,
                 "has_output": result.has_output,
@@ -171,7 +177,7 @@ class StepCalls:
                 "completed_at_ms": now_ms,
                 "latency_ms": now_ms - (state.started_at_ms or now_ms),
                 **undo,
-            }
+            },
         )
 
     def failed(self, state: StepState, error: ErrorInfo) -> StepState:

@@ -13,6 +13,7 @@ from engine.settings import WorkflowSettings
 from engine.states import StepStatus
 from engine.step_calls import StepCalls
 from engine.toolbox import Toolbox
+from engine.trusted import changed
 from engine.types.execution import ErrorInfo, StepState
 
 
@@ -55,13 +56,11 @@ class StepRunner:
         attempts = state.attempts + 1
         begun = {"attempts": attempts, "started_at_ms": now_ms, "retry_at_ms": None, "error": None}
         if state.input is not None:
-            return state.model_copy(update={"status": StepStatus.IN_PROGRESS, **begun})
+            return changed(state, {"status": StepStatus.IN_PROGRESS, **begun})
         prepared = self.calls.prepare(step.tool_name, step.parameters, outputs, known)
         if isinstance(prepared, ErrorInfo):
-            return self.calls.failed(state.model_copy(update=begun), prepared)
-        return state.model_copy(
-            update={"status": StepStatus.IN_PROGRESS, "input": prepared, **begun}
-        )
+            return self.calls.failed(changed(state, begun), prepared)
+        return changed(state, {"status": StepStatus.IN_PROGRESS, "input": prepared, **begun})
 
     async def run(
         self,
@@ -95,7 +94,7 @@ class StepRunner:
                 return self.calls.deferred(state, pause_ms)
             if pause_ms:
                 await self._clock.sleep_ms(pause_ms)
-            state = state.model_copy(update={"attempts": state.attempts + 1})
+            state = changed(state, {"attempts": state.attempts + 1})
         return await self._rescue.run(
             step, state, answer, record, outputs=outputs, known=known, until_ms=until_ms
         )

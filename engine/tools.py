@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.errors import UnknownToolError
 from engine.plan import Compensation
+from engine.trusted import construct
 
 
 class EffectSemantics(StrEnum):
@@ -60,6 +61,8 @@ class ToolResult(_ToolRecord):
     @classmethod
     def ok(cls, output: Any = None, *, compensation: Compensation | None = None) -> "ToolResult":
         """Return a success."""
+        if compensation is None:
+            return construct(cls, {"success": True, "output": output})
         return cls(success=True, output=output, compensation=compensation)
 
     @classmethod

@@ -154,7 +154,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         "cancel-lost-at-takeover",
         "a resume does not hear of a cancel that came before it",
         ("redis_scripts", _GRANTED, _GRANTED.replace("found[3] or ''", "''")),
-        ("redis_scripts", "local cancel, asked = state[4] or '',", "local cancel, asked = '',"),
+        ("redis_scripts", "version, state[4] or '',", "version, '',"),
         found_by="cancel-heeded",
         plans=("cancel",),
     ),

@@ -37,7 +37,7 @@ _EVENTS_LATER = """                    expire_s=None,
                 )
 """
 _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
-_SENT_TWICE = "if state[3] == ARGV[2] then return {'OK', state[2], cancel, asked} end\n"
+_SENT_TWICE = "if state[3] == ARGV[2] then return ok(state[2]) end\n"
 _VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
 _NO_VERSION = "if state[6] then return {'STALE', state[1]} end"
 _UNDONE = (

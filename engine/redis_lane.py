@@ -1,0 +1,129 @@
+"""A connection that is kept between calls: what a client does for each command is done once.
+
+Taking a connection from a pool and giving it back, packing a command and finding its parser cost a
+client of redis-py more than the command itself. A lane sends packed commands on a connection that
+it has taken, checked before each use as the pool would check it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from engine.limits import SCRIPT_LANES
+
+TRUSTED_S = 1.0
+"""A connection that has answered so short a time ago is used without asking whether it still stands."""
+
+_FAILURES = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+class LaneFailedError(Exception):
+    """The connection failed; whether the server carried the command out is not known."""
+
+    def __init__(self, cause: Exception, *, may_retry: bool) -> None:
+        """Carry the client's own error, and whether its settings let it try again."""
+        super().__init__(str(cause))
+        self.cause = cause
+        self.may_retry = may_retry
+
+
+def pack(parts: Sequence[str]) -> bytes:
+    """Return bulk strings of the Redis protocol, without the count before them."""
+    packed = []
+    for part in parts:
+        raw = part.encode()
+        packed.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(packed)
+
+
+class Lane:
+    """One connection of a client's pool, for one call, or one batch of calls, at a time."""
+
+    def __init__(self, client: "Redis") -> None:
+        """Take a connection with the first call."""
+        self._pool: Any = client.connection_pool
+        self._connection: Any = None
+        self._timeout_s: float | None = None
+        self._answered_s = 0.0
+
+    @staticmethod
+    def fits(client: Any) -> bool:
+        """Whether a client is a plain one: what somebody has made of it himself is not gone around."""
+        return (
+            type(client) is Redis
+            and client.connection is None
+            and client.connection_pool.max_connections > 2 * SCRIPT_LANES
+            and client.connection_pool.connection_kwargs.get("encoding", "utf-8") == "utf-8"
+        )
+
+    async def ask(self, packed: bytes) -> Any:
+        """Send one packed command and return its reply; an error of the server is returned.
+
+        Raises:
+            LaneFailedError: the connection failed.
+        """
+        try:
+            connection = await self._ready()
+            async with asyncio.timeout(self._timeout_s):
+                await connection.send_packed_command([packed])
+                reply = await _read(connection)
+            self._answered_s = asyncio.get_running_loop().time()
+            return reply  # noqa: TRY300 - a reply is no failure
+        except _FAILURES as error:
+            raise await self._failed(error) from error
+
+    async def ask_all(self, packed: Sequence[bytes]) -> list[Any]:
+        """Send commands at once and return their replies, those that are errors included.
+
+        Raises:
+            LaneFailedError: the connection failed; what was carried out is not known.
+        """
+        try:
+            connection = await self._ready()
+            async with asyncio.timeout(self._timeout_s):
+                await connection.send_packed_command(packed)
+                replies = [await _read(connection) for _ in packed]
+            self._answered_s = asyncio.get_running_loop().time()
+            return replies  # noqa: TRY300 - replies are no failure
+        except _FAILURES as error:
+            raise await self._failed(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.socket_timeout = self._timeout_s
+            await self._pool.release(connection)
+
+    async def _ready(self) -> Any:
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()
+            # One bound for a command and its reply, where the client has one for each.
+            self._timeout_s = self._connection.socket_timeout
+            self._connection.socket_timeout = None
+        elif asyncio.get_running_loop().time() - self._answered_s > TRUSTED_S:
+            await self._pool.ensure_connection(self._connection)
+        return self._connection
+
+    async def _failed(self, error: Exception) -> LaneFailedError:
+        """Give a broken connection back, as the client does after a failed command."""
+        if isinstance(error, TimeoutError):
+            error = RedisTimeoutError(f"no answer within {self._timeout_s} s")
+        connection = self._connection
+        if connection is None:  # connecting has been tried as often as the client's settings say
+            return LaneFailedError(error, may_retry=False)
+        await connection.disconnect()
+        await self.aclose()
+        return LaneFailedError(error, may_retry=getattr(connection.retry, "_retries", 0) > 0)
+
+
+async def _read(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
