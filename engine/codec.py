@@ -17,7 +17,7 @@ from engine.errors import (
 from engine.events import Event
 from engine.limits import KNOWN_EXECUTIONS
 from engine.plan import Plan
-from engine.states import ExecutionStatus
+from engine.states import ExecutionStatus, StepStatus
 from engine.store import Beginning
 from engine.trusted import construct
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
@@ -33,9 +33,13 @@ def encode_step(state: StepState) -> str:
     """Return the stored form of a step: what differs from a pending one."""
     fields = state.__dict__
     for name in _RARE:
-        if fields[name]:
+        if fields[name] is not None and fields[name] is not False:
             return state.model_dump_json(exclude_defaults=True)
-    stored = {"id": state.id, "status": state.status.value, "attempts": state.attempts}
+    stored: dict[str, Any] = {"id": state.id}
+    if state.status is not StepStatus.PENDING:
+        stored["status"] = state.status.value
+    if state.attempts:
+        stored["attempts"] = state.attempts
     if state.has_output:
         stored["has_output"] = True
     for name in _COMMON:

@@ -105,4 +105,5 @@ async def _look_up(
             )
             for index, state in asked.items()
         }
+        await asyncio.wait(tasks.values())
     return {index: task.result() for index, task in tasks.items()}

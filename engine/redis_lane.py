@@ -56,7 +56,8 @@ class Lane:
         """Whether a client is a plain one: what somebody has made of it himself is not gone around."""
         return (
             type(client) is Redis
-            and client.connection is None
+            and "execute_command" not in vars(client)
+            and not client.single_connection_client
             and client.connection_pool.max_connections > 2 * SCRIPT_LANES
             and client.connection_pool.connection_kwargs.get("encoding", "utf-8") == "utf-8"
         )

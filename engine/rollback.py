@@ -81,6 +81,7 @@ class Rollback:
     async def _call(self, wave: Sequence[int]) -> dict[int, StepState]:
         async with self._checkpointer.lease_kept(), asyncio.TaskGroup() as group:
             tasks = {index: group.create_task(self._undo(index)) for index in wave}
+            await asyncio.wait(tasks.values())
         return {index: task.result() for index, task in tasks.items()}
 
     def _settle(self, states: Mapping[int, StepState], changes: Changes) -> Changes:

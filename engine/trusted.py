@@ -11,24 +11,23 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 _Record = TypeVar("_Record", bound=BaseModel)
-_DEFAULTS: dict[type[BaseModel], dict[str, Any]] = {}
+_FIELDS: dict[type[BaseModel], dict[str, Any]] = {}
 _set = object.__setattr__
 
 
 def construct(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
     """Return a record of `kind` with `values`, and its defaults where none is given.
 
-    The values are taken as they are. Defaults that can be changed are shared, as all of a frozen record is.
+    The values are taken as they are, and every required field is among them. Defaults that can be changed are shared, as all of a frozen record is.
     """
-    defaults = _DEFAULTS.get(kind)
-    if defaults is None:
-        defaults = {
-            name: field.get_default(call_default_factory=True)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = {
+            name: None if field.is_required() else field.get_default(call_default_factory=True)
             for name, field in kind.model_fields.items()
-            if not field.is_required()
         }
-        _DEFAULTS[kind] = defaults
-    return _made(kind, {**defaults, **values}, set(values))
+        _FIELDS[kind] = fields
+    return _made(kind, {**fields, **values}, set(values))
 
 
 def changed(record: _Record, values: Mapping[str, Any]) -> _Record:
