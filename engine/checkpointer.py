@@ -171,7 +171,7 @@ class Checkpointer:
         another one it does nothing.
 
         Raises:
-            BaseExceptionGroup: of what the body raises, or of what `_keep_lease` does.
+            BaseExceptionGroup: of what the body raises, or of what `renew` does.
         """
         if self._kept:
             yield
@@ -199,8 +199,8 @@ class Checkpointer:
         quiet_ms = self._clock.monotonic_ms() - self._signed_ms
         return quiet_ms >= self._lease_ms / LEASE_RENEWALS_PER_TERM
 
-    async def keep_lease(self) -> None:
-        """Renew the lease until cancelled. A renewal that fails is tried again while it lasts.
+    async def renew(self) -> None:
+        """Renew the lease. A renewal that fails is tried again while the lease lasts.
 
         Raises:
             engine.errors.LeaseLostError: another process took over.
@@ -220,8 +220,9 @@ class Checkpointer:
                 self._tell(self.event(EventName.LEASE_LOST))
                 raise
             else:
+                self._signed_ms = asked_ms
                 self._held_until_ms = asked_ms + self._lease_ms
-                pause_ms = term_ms
+                return
             await self._clock.sleep_ms(pause_ms)
 
     def event(
@@ -271,9 +272,13 @@ class _Keeper:
 
     def _look(self) -> None:
         if self._checkpointer.is_quiet:
-            self._task = self._group.create_task(self._checkpointer.keep_lease())
+            self._task = self._group.create_task(self._renew())
         else:
             self._timer = self._checkpointer.arm(self._look)
+
+    async def _renew(self) -> None:
+        await self._checkpointer.renew()
+        self._timer = self._checkpointer.arm(self._look)
 
 
 def claim_failed(execution_id: str, at_ms: int, error: EngineError, trace_id: str | None) -> Event:

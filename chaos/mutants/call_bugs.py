@@ -2,9 +2,9 @@
 
 from chaos.mutants.mutant import Mutant, bug
 
-_KEY = "idempotency_key=idempotency_key(self._execution_id, step.id, alternative=alternative),"
+_KEY = "key = idempotency_key(self._execution_id, step.id, alternative=alternative)\n        call"
 _OF_STATE = _KEY.replace("alternative=alternative)", "alternative=alternative) + f'.{state.STATE}'")
-_SENT = "            parameters=fresh_copy(_parameters(state)),\n"
+_SENT = '                "parameters": fresh_copy(_parameters(state)),\n'
 _FOUND = "        after = found[index]\n"
 _TAKEN_AS_DONE = """        after = found[index]
         if after is None and state.status is StepStatus.IN_PROGRESS:
@@ -34,7 +34,7 @@ CALL_BUGS: tuple[Mutant, ...] = (
         (
             "step_calls",
             _SENT,
-            '            parameters={**_parameters(state), "now": self._clock.now_ms()},\n',
+            '                "parameters": {**_parameters(state), "now": self._clock.now_ms()},\n',
         ),
         found_by="same-call-repeated",
         kinds=("TA", "A", "TB"),

@@ -67,8 +67,8 @@ HARMLESS: tuple[Mutant, ...] = (
         "detail-added",
         "each event says more",
         "checkpointer",
-        "            detail=dict(detail or {}),\n",
-        '            detail={"note": "of nobody\'s concern", **(detail or {})},\n',
+        '                "detail": dict(detail) if detail else {},\n',
+        '                "detail": {"note": "of nobody\'s concern", **(detail or {})},\n',
     ),
     _harmless(
         "message-reworded",
