@@ -12,6 +12,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from typing_extensions import override
 
@@ -27,23 +28,58 @@ STAND_INS: Mapping[str, str] = {
 }
 
 
-class StandIn(Loader):
-    """Loads a module by handing another one out under its name.
+_TARGET = "_stands_in_for"
 
-    It is the other module itself, so that whoever patches a name in it patches what is called.
+
+class StandInModule(ModuleType):
+    """A module with a name of its own and everything else of another one.
+
+    What is set, replaced or taken away here (a test that patches a name) is so in the other module,
+    where those who call it look it up.
     """
 
+    @override
+    def __getattr__(self, name: str) -> Any:
+        if _is_own(name) and _TARGET not in vars(self):  # the module is being made
+            raise AttributeError(name)
+        return getattr(vars(self)[_TARGET], name)
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        holder: Any = super() if _is_own(name) else vars(self)[_TARGET]
+        holder.__setattr__(name, value)
+
+    @override
+    def __delattr__(self, name: str) -> None:
+        holder: Any = super() if _is_own(name) else vars(self)[_TARGET]
+        holder.__delattr__(name)
+
+    @override
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(vars(self)[_TARGET])})
+
+
+def _is_own(name: str) -> bool:
+    """Whether an attribute is the stand-in's: what the import system and Python itself set."""
+    return name.startswith("__") and name.endswith("__")
+
+
+class StandInLoader(Loader):
+    """Makes the stand-in for one module."""
+
     def __init__(self, target: str) -> None:
-        """Hand out the module `target`."""
+        """Let the module `target` be stood in for."""
         self.target = target
 
     @override
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return StandInModule(spec.name)
 
     @override
     def exec_module(self, module: ModuleType) -> None:
-        sys.modules[module.__name__] = importlib.import_module(self.target)
+        target = importlib.import_module(self.target)
+        vars(module)[_TARGET] = target
+        module.__doc__ = target.__doc__
 
 
 class StandInFinder(MetaPathFinder):
@@ -63,7 +99,7 @@ class StandInFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname not in self.names:
             return None
-        return ModuleSpec(fullname, StandIn(self.target), is_package=True)
+        return ModuleSpec(fullname, StandInLoader(self.target), is_package=True)
 
 
 def install(environment: Mapping[str, str] = os.environ) -> None:
@@ -98,8 +134,8 @@ def reached(executor: str, environment: Mapping[str, str] = os.environ) -> tuple
     """
     names = legacy_modules(environment)
     if executor == "unified":
-        expected = sys.modules.get(STAND_INS[executor])
         for name in names:
-            if name in sys.modules and sys.modules[name] is not expected:
-                raise RuntimeError(f"{name} was imported before it could be replaced")
+            found = sys.modules.get(name)
+            if found is not None and not isinstance(found, StandInModule):
+                raise RuntimeError(f"{name} was imported before it could be replaced")  # noqa: TRY004 - no wrong argument
     return tuple(name for name in (*names, "legacy.front") if name in sys.modules)

@@ -11,7 +11,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 BUILD = runpy.run_path(str(FIXTURES / "consumers" / "build.py"))
 
 SUITE = """
-import durable_execution
 import pytest
 from durable_execution import execute_segment
 
@@ -21,11 +20,11 @@ def test_the_executor_is_there():
 
 
 def test_a_name_of_the_frozen_module_alone():
-    assert durable_execution.__name__.endswith("durable_execution")
+    assert execute_segment.__module__.startswith("legacy")
 
 
 def test_a_name_of_the_engine_alone():
-    assert durable_execution.__name__ == "engine.segment_api"
+    assert execute_segment.__module__.startswith("engine")
 
 
 def test_neither():
@@ -34,7 +33,7 @@ def test_neither():
 
 @pytest.mark.executors("unified")
 def test_for_one():
-    assert durable_execution.__name__ == "engine.segment_api"
+    assert execute_segment.__module__.startswith("engine")
 
 
 def test_the_engine_hears_of_it(executor):
@@ -193,10 +192,8 @@ def test_the_example_consumers(suite, pytester, monkeypatch, consumer):
     monkeypatch.chdir(folder)
     result = suite("--executor", "legacy,unified", "--executor-report", "pairs.json", *workers)
     document, _ = kinds(folder / "pairs.json")
-    print(document["counts"], [pair for pair in document["pairs"] if pair["kind"] != "same"])
-    assert len(document["pairs"]) == tests
-    assert document["counts"]["both failed"] == 0
-    assert result.ret == document["exit_code"]
+    assert len(document["pairs"]) == document["counts"]["same"] == tests, result.stdout.str()
+    assert result.ret == 0
 
 
 @pytest.mark.slow

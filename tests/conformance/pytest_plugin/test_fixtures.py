@@ -1,5 +1,8 @@
 """The fixtures do what their names say, in a suite that knows nothing but their names."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 SUITE = '''
@@ -170,6 +173,13 @@ def test_executors_and_scenarios_repeat_a_test(suite, pytester):
     result = suite("-v")
     result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(["*test_ends?legacy-one?*PASSED*", "*test_ends?unified-two?*"])
+
+
+def test_the_example_of_the_readme(suite, pytester):
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n((?:(?!```).)*workflow_machine.*?)```", readme, re.DOTALL)
+    pytester.makepyfile(block)
+    suite().assert_outcomes(passed=1)
 
 
 def test_a_folder_without_scenarios_is_an_error_and_no_pass(suite, pytester):
