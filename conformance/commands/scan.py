@@ -59,7 +59,7 @@ def command(
         raise UsageError("--production-only and --fail-on tests contradict each other")
     destinations.check()
     started_at = moment()
-    report = _scan(paths, roots, excludes)
+    report = scan_paths(paths, roots, excludes)
     if production_only:
         kept = tuple(item for item in report.occurrences if item.scope is Scope.PRODUCTION)
         shown = dataclasses.replace(report, occurrences=kept)
@@ -97,7 +97,15 @@ def exit_code(report: ScanReport, *, fail_on_tests: bool = False) -> ExitCode:
     return worst(codes)
 
 
-def _scan(paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, ...]) -> ScanReport:
+def scan_paths(
+    paths: tuple[Path, ...], roots: tuple[str, ...], excludes: tuple[str, ...]
+) -> ScanReport:
+    """Scan `paths` by the settings of the first one's project.
+
+    Raises:
+        UsageError: a path is missing, or the settings are wrong.
+        VacuousError: there was nothing to examine.
+    """
     place = None
     try:
         settings, place = read_settings(paths)

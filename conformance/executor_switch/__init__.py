@@ -137,5 +137,5 @@ def reached(executor: str, environment: Mapping[str, str] = os.environ) -> tuple
         for name in names:
             found = sys.modules.get(name)
             if found is not None and not isinstance(found, StandInModule):
-                raise RuntimeError(f"{name} was imported before it could be replaced")  # noqa: TRY004 - no wrong argument
+                raise RuntimeError(f"{name} was imported before it could be replaced")
     return tuple(name for name in (*names, "legacy.front") if name in sys.modules)
