@@ -28,6 +28,10 @@ COMMANDS: dict[str, str] = {
     "gate": "Report the five success metrics and the migration checklist of this repository.",
     "report": "Open a report, merge those of several shards, or draw the trend of past runs.",
     "schema": "Print the JSON Schema of a format.",
+    "init": "Write the configuration into a repository, and say what to do next.",
+    "doctor": "Say what the environment has, and what it lacks.",
+    "baseline": "Keep the uses of durable_execution from growing, file by file.",
+    "completion": "Print the script that lets a shell complete commands and options.",
 }
 
 MISSING_EXTRA = "planproof: the command line needs the extra: pip install 'planproof[all]'"
@@ -39,7 +43,8 @@ class _ReaderGoneError(Exception):
     """The reader of the output went away (`| head`) before the command had ended."""
 
 
-def _group() -> "click.Group":
+def command_group() -> "click.Group":
+    """Return the command with all subcommands, which are imported when they are asked for."""
     import click  # noqa: PLC0415 - an extra: its absence is reported, not raised
 
     class LazyGroup(click.Group):
@@ -55,7 +60,9 @@ def _group() -> "click.Group":
                 return None
             module = importlib.import_module(f"conformance.commands.{cmd_name}")
             command: click.Command = module.command
-            return command
+            from conformance.help_texts import teach  # noqa: PLC0415 - needs click
+
+            return teach(command, cmd_name)
 
         @override
         def invoke(self, ctx: click.Context) -> Any:
@@ -109,7 +116,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(MISSING_EXTRA + "\n")
         return int(ExitCode.USAGE)
     try:
-        result = _group().main(args=arguments, prog_name="planproof", standalone_mode=False)
+        result = command_group().main(args=arguments, prog_name="planproof", standalone_mode=False)
         return _delivered(int(result) if isinstance(result, int) else int(ExitCode.PASSED))
     except PlanproofError as error:
         sys.stderr.write(f"planproof: {error.line()}\n")

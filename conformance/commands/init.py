@@ -95,7 +95,9 @@ def _added(text: str, folder: Path) -> str:
 
     document = tomlkit.parse(text)
     planproof = tomlkit.table()
-    planproof.comment("see `planproof gate --help`; every key has a default")
+    planproof.add(
+        tomlkit.comment("What `planproof gate` judges this repository by; every key has a default.")
+    )
     found = next((name for name in TEST_FOLDERS if (folder / name).is_dir()), None)
     if found is not None:
         tests = tomlkit.table()
