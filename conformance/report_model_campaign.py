@@ -7,6 +7,12 @@ from chaos.mutants.catalogue import BY_NAME
 from chaos.mutants.trial import Trial, read_trial
 from conformance.report_model import Item, RunReport, Status
 from conformance.report_model_chaos import Chaos, CoverageCell, KillCell, Mutant
+from conformance.report_model_coverage import (
+    agreement_items,
+    coverage_items,
+    guarantees,
+    point_items,
+)
 
 STATUSES: Mapping[str, Status] = {
     "held": Status.PASSED,
@@ -21,9 +27,20 @@ SHOWN = 3
 
 
 def run_report(
-    result: CampaignResult, further: tuple[Item, ...] = (), facts: tuple[tuple[str, str], ...] = ()
+    result: CampaignResult,
+    further: tuple[Item, ...] = (),
+    facts: tuple[tuple[str, str], ...] = (),
+    *,
+    whole: bool = False,
 ) -> RunReport:
-    """Return a campaign as a report; `further` are items of checks around it."""
+    """Return a campaign as a report.
+
+    Args:
+        result: of the campaign.
+        further: items of checks around it.
+        facts: to be told beside those of the campaign.
+        whole: a whole profile was run, so that its coverage can be judged.
+    """
     trials = [read_trial(document) for document in result.trials]
     return RunReport(
         kind="chaos",
@@ -39,6 +56,9 @@ def run_report(
             *_case_items(result),
             *(_closure_item(closure, result) for closure in result.closures),
             *(_mutant_item(trial) for trial in trials),
+            *agreement_items(result),
+            *point_items(result),
+            *(coverage_items(result) if whole and result.is_whole else ()),
             *_part_items(result),
             *further,
         ),
@@ -64,6 +84,7 @@ def run_report(
                 )
                 for trial in trials
             ),
+            guarantees=guarantees(result),
             kills=tuple(
                 KillCell(mutant=trial.mutant, kind=kind or "none", killed=True, witness=kill.case)
                 for trial in trials

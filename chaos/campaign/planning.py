@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from chaos.campaign.coverage import covering_cases
 from chaos.campaign.profile import Profile
 from chaos.campaign.unit import Reach, Unit, Work
 from chaos.case import Case
@@ -53,6 +54,7 @@ def units_of(profile: Profile, seed: int, *, processes: bool = True) -> Iterator
         (Reach.CRASHES, profile.crash_closures),
     ):
         yield from (closure_unit(plan, reach) for plan in plans)
+    yield from batches("coverage", covering_cases(profile.plans))
     for plan in profile.plans:
         yield from singles_units(plan)
     yield from _sampled(profile, seed)

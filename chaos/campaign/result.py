@@ -91,6 +91,8 @@ class UnitResult(_Record):
     replayed: int = 0
     seconds: float = 0.0
     kills: int = Field(default=0, description="Real SIGKILLs of real processes.")
+    compared: int = Field(default=0, description="Cases that were run in both worlds.")
+    disagreed: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
     sites: tuple[str, ...] = Field(default=(), description="Classes of call sites passed.")
     tallies: tuple[Tally, ...] = ()
@@ -138,6 +140,8 @@ class CampaignResult(_Record):
     cases: int = 0
     replayed: int = 0
     kills: int = 0
+    compared: int = 0
+    disagreed: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
     sites: tuple[str, ...] = ()
     tallies: tuple[Tally, ...] = ()
@@ -149,6 +153,11 @@ class CampaignResult(_Record):
     overfull: int = 0
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that is required was run."""
+        return all(part.done == part.units for part in self.parts if part.required)
 
     def to_json(self) -> str:
         """Return it as one JSON document, ending in a newline."""

@@ -138,6 +138,8 @@ class Campaign:
             cases=tally.cases,
             replayed=tally.replayed,
             kills=tally.kills,
+            compared=tally.compared,
+            disagreed=tuple(tally.disagreed),
             cells=tuple(tally.cells[key] for key in sorted(tally.cells)),
             sites=tuple(sorted(tally.sites)),
             tallies=tuple(tally.tallies[key] for key in sorted(tally.tallies)),

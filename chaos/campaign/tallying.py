@@ -30,6 +30,8 @@ class Tallying:
     replayed: int = 0
     seconds: float = 0.0
     kills: int = 0
+    compared: int = 0
+    disagreed: list[str] = field(default_factory=list)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     sites: set[str] = field(default_factory=set)
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -90,6 +92,8 @@ class Tallying:
         self.replayed += result.replayed
         self.seconds += result.seconds
         self.kills += result.kills
+        self.compared += result.compared
+        self.disagreed += result.disagreed
         self.sites.update(result.sites)
         self.points.update(result.points)
         self.failures += result.failures

@@ -1,8 +1,7 @@
 """Does one unit of work: a pure function, but for the CPU time that it reports."""
 
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chaos.campaign.result import Closure, UnitResult
 from chaos.campaign.tallying import Tallying, failure_of
@@ -11,10 +10,11 @@ from chaos.case import Case, CaseResult, Judgement
 from chaos.explore.closure import Bounds, closure
 from chaos.explore.cuts import cuts
 from chaos.explore.singles import sites_of
-from chaos.fault_kinds import FaultKind
-from chaos.history import History
+from chaos.fault_id import format_case
+from chaos.history import History, Settled
 from chaos.mutants.running import try_in_process
-from chaos.running import reference_of, run_case, simulate, verdict_on
+from chaos.running import PROCESS, reference_of, simulate, verdict_on, world_of
+from chaos.worlds.process import ProcessWorld
 
 REPLAYED_SHARE = 25
 """One in so many cases is run twice, and its histories are compared to the last bit."""
@@ -24,7 +24,7 @@ def work(unit: Unit) -> UnitResult:
     """Do a unit and say what came of it. What the executor under test does is never raised."""
     match unit.work:
         case Work.CASES:
-            return _work_cases(unit, unit.cases)
+            return _work_cases(unit)
         case Work.CLOSURE:
             return _work_closure(unit)
         case Work.CUTS:
@@ -33,51 +33,75 @@ def work(unit: Unit) -> UnitResult:
             return _work_mutant(unit)
 
 
-def examine(case: Case) -> tuple[CaseResult, History | None]:
-    """Run and judge one case; a harness that fails says so in the verdict, without a history."""
-    if case.world != "sim":
-        return run_case(case), None
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A case that was run and judged.
+
+    Attributes:
+        history: None: the harness failed, and the result says how.
+        sigkills: real processes that ended by SIGKILL.
+        disagreement: how another world differs; None: it was not asked, or agrees.
+    """
+
+    result: CaseResult
+    history: History | None = None
+    sigkills: int = 0
+    disagreement: str | None = None
+
+
+def examine(case: Case) -> Examined:
+    """Run and judge one case; one with real processes is simulated as well, and compared."""
     began_s = time.process_time()
-    history = None
     try:
-        world = simulate(case)
+        world = world_of(case)
         result, history = verdict_on(world, case), world.recorder.history
+        kills, other = 0, None
+        if isinstance(world, ProcessWorld):
+            kills, other = world.sigkills, _disagreement(result, history)
     except Exception as error:  # noqa: BLE001 - a harness that fails says so in its verdict
         note = f"{type(error).__name__}: {error}"
-        result = CaseResult(case, Judgement.HARNESS_ERROR, note=note)
-    return replace(result, seconds=time.process_time() - began_s), history
+        return Examined(CaseResult(case, Judgement.HARNESS_ERROR, note=note))
+    result = replace(result, seconds=time.process_time() - began_s)
+    return Examined(result, history, kills, other)
 
 
-def _work_cases(unit: Unit, cases: Iterable[Case]) -> UnitResult:
+def _disagreement(result: CaseResult, history: History) -> str | None:
+    case = replace(result.case, world="sim")
+    world = simulate(case)
+    simulated = verdict_on(world, case)
+    ends = [next(one.of(Settled)).state_hash for one in (history, world.recorder.history)]
+    if result.judgement is simulated.judgement and ends[0] == ends[1]:
+        return None
+    said = f"{result.judgement} with real processes, {simulated.judgement} when simulated"
+    return f"{format_case(result.case)}: {said}, final state {ends[0][:8]} and {ends[1][:8]}"
+
+
+def _work_cases(unit: Unit) -> UnitResult:
     tally = Tallying()
-    for number, case in enumerate(cases):
-        result, history = examine(case)
+    for number, case in enumerate(unit.cases):
+        examined = examine(case)
+        result, history = examined.result, examined.history
         if history is not None:
             if number % REPLAYED_SHARE == 0 and result.judgement is Judgement.HELD:
                 result = _twice(result)
                 tally.replayed += 1
             tally.measure(result, history, reference_of(case.plan))
-        tally.kills += _real_kills(result)
+        if case.world == PROCESS:
+            tally.kills += examined.sigkills
+            tally.compared += 1
+            tally.disagreed += [examined.disagreement] if examined.disagreement else []
         tally.add(result, unit.part)
-        if case.plan not in tally.points and case.world == "sim":
+        if case.plan not in tally.points:
             tally.points[case.plan] = len(sites_of(case.plan))
     return _result(unit, tally)
 
 
 def _twice(result: CaseResult) -> CaseResult:
-    again, _ = examine(result.case)
+    again = examine(result.case).result
     if again.digest == result.digest:
         return replace(result, seconds=result.seconds + again.seconds)
     note = f"a replay has the history {again.digest[:12]}, not {result.digest[:12]}"
     return replace(result, judgement=Judgement.NONDETERMINISTIC, note=note)
-
-
-def _real_kills(result: CaseResult) -> int:
-    if result.case.world != "process":
-        return 0
-    dying = (FaultKind.KILLED_BEFORE, FaultKind.KILLED_AFTER)
-    calls = (FaultKind.KILLED_BEFORE_EFFECT, FaultKind.KILLED_AFTER_EFFECT)
-    return sum(point.kind in (*dying, *calls) for point in result.fired)
 
 
 def _work_closure(unit: Unit) -> UnitResult:
@@ -128,6 +152,8 @@ def _result(unit: Unit, tally: Tallying) -> UnitResult:
         replayed=tally.replayed,
         seconds=tally.seconds,
         kills=tally.kills,
+        compared=tally.compared,
+        disagreed=tuple(tally.disagreed),
         cells=tuple(tally.cells.values()),
         sites=tuple(sorted(tally.sites)),
         tallies=tuple(tally.tallies.values()),

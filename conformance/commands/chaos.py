@@ -5,14 +5,20 @@ import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
+from pathlib import Path
 
 import click
 
+import chaos
+from chaos.campaign.guarantees import FILE as GUARANTEES
+from chaos.campaign.guarantees import guarantee_units, write_guarantees
 from chaos.campaign.journal import FOLDER, Journal, sources_hash
 from chaos.campaign.planning import mutant_unit, plan_units, units_of
+from chaos.campaign.points import FILE as POINTS
+from chaos.campaign.points import write_points
 from chaos.campaign.pool import process_pool
 from chaos.campaign.profile import PROFILES, find_profile
 from chaos.campaign.result import CampaignResult
@@ -25,7 +31,7 @@ from chaos.plans import UnknownPlanError, find_plan
 from chaos.running import replay
 from chaos.timeline import timeline
 from conformance.cluster import ClusterAddress, open_cluster
-from conformance.commands.chaos_budget import campaign_bar, seconds_of
+from conformance.commands.chaos_budget import campaign_bar, check_store, seconds_of
 from conformance.commands.cluster_option import cluster_option
 from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError
@@ -36,6 +42,15 @@ from conformance.reporters import run_console
 ALL = "all"
 MUTANT_S = 60.0
 """CPU time that a mutant gets at most where mutants are asked for."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a campaign runs: on a cluster or here, and on whose server."""
+
+    cluster: ClusterAddress | None = None
+    store: str | None = None
+    i_know: bool = False
 
 
 @click.command(name="chaos")
@@ -56,6 +71,10 @@ MUTANT_S = 60.0
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is sampled.")
 @click.option("--replay", "replayed", metavar="ID", help="Run one case again and show it.")
 @click.option("--shrink", "shrunk", metavar="ID", help="Find the smallest case that fails alike.")
+@click.option("--store", metavar="URL", help="Server for real processes; default: their own.")
+@click.option("--i-know", is_flag=True, help="Use that server even if it holds other keys.")
+@click.option("--update-points", is_flag=True, help="Pin the number of points of every plan.")
+@click.option("--write-guarantees", "writes", is_flag=True, help="Measure the guarantee table.")
 @click.option("--restart", is_flag=True, help="Forget what an interrupted run has done.")
 @report_options
 def command(
@@ -69,6 +88,10 @@ def command(
     seed: int,
     replayed: str | None,
     shrunk: str | None,
+    store: str | None,
+    i_know: bool,
+    update_points: bool,
+    writes: bool,
     restart: bool,
     destinations: Destinations,
 ) -> int:
@@ -82,9 +105,12 @@ def command(
         return int(_shrink(shrunk))
     if cluster is not None and jobs is not None:
         raise UsageError("--cluster brings its own workers", advice="leave --jobs out")
+    if update_points:
+        return int(_update_points())
     destinations.check()
-    name = profile or ("mutants" if mutants else "plan" if plans else "pr")
-    units = _mutants(mutants) if mutants else _units(name, plans, seed)
+    check_store(store, i_know=i_know)
+    name = profile or _name(plans, mutants, writes=writes)
+    units = _units(name, plans, mutants, seed)
     head = Head(
         profile=name,
         seed=seed,
@@ -96,8 +122,10 @@ def command(
     )
     limit = budget if budget is not None else _budget(name)
     campaign = Campaign(units, head, limit, strict=budget is not None)
-    result = _run(campaign, cluster, restart=restart)
-    report = run_report(result)
+    result = _run(campaign, Ground(cluster, store, i_know), restart=restart)
+    report = run_report(result, whole=name in PROFILES)
+    if writes and report.exit_code == ExitCode.PASSED:
+        write_guarantees(result, _source(GUARANTEES), _source("../engine/README.md"))
     destinations.deliver(
         report,
         {
@@ -109,14 +137,25 @@ def command(
     return report.exit_code
 
 
-def _units(name: str, plans: Sequence[str], seed: int) -> list[Unit]:
+def _name(plans: Sequence[str], mutants: str | None, *, writes: bool) -> str:
+    if writes:
+        return "guarantees"
+    if mutants:
+        return "mutants"
+    return "plan" if plans else "pr"
+
+
+def _units(name: str, plans: Sequence[str], mutants: str | None, seed: int) -> list[Unit]:
     try:
         for plan in plans:
             find_plan(plan)
     except UnknownPlanError as error:
         raise UsageError(str(error)) from None
-    found = plan_units(plans) if plans else units_of(find_profile(name), seed, processes=False)
-    units = list(found)
+    if name == "guarantees":
+        return list(guarantee_units())
+    if mutants:
+        return _mutants(mutants)
+    units = list(plan_units(plans) if plans else units_of(find_profile(name), seed))
     if not units:
         raise VacuousError("there is nothing to run")
     return units
@@ -129,11 +168,21 @@ def _mutants(name: str) -> list[Unit]:
     return [mutant_unit(one, MUTANT_S) for one in names]
 
 
+def _update_points() -> ExitCode:
+    click.echo(f"{write_points(_source(POINTS))} plans pinned in chaos/{POINTS}")
+    return ExitCode.PASSED
+
+
+def _source(name: str) -> Path:
+    """Return a file of the sources, which only a checkout can write."""
+    return Path(str(chaos.__file__)).parent / name
+
+
 def _budget(name: str) -> float:
     return find_profile(name).budget_s if name in PROFILES else float("inf")
 
 
-def _run(campaign: Campaign, cluster: ClusterAddress | None, *, restart: bool) -> CampaignResult:
+def _run(campaign: Campaign, ground: Ground, *, restart: bool) -> CampaignResult:
     head = campaign.head
     words = [head.profile, str(head.seed)]
     if head.profile not in PROFILES:
@@ -144,7 +193,7 @@ def _run(campaign: Campaign, cluster: ClusterAddress | None, *, restart: bool) -
         journal.done = {}
     with campaign_bar(f"chaos {head.profile}") as told, journal:
         campaign.told = told
-        with _pool(cluster, head.jobs) as (pool, workers):
+        with _pool(ground, head.jobs) as (pool, workers):
             campaign.head = replace(head, jobs=workers)
             result = campaign.run(pool, journal)
     if result.complete:
@@ -153,12 +202,12 @@ def _run(campaign: Campaign, cluster: ClusterAddress | None, *, restart: bool) -
 
 
 @contextmanager
-def _pool(cluster: ClusterAddress | None, jobs: int) -> Iterator[tuple[Executor, int]]:
-    if cluster is None:
-        with process_pool(jobs) as pool:
+def _pool(ground: Ground, jobs: int) -> Iterator[tuple[Executor, int]]:
+    if ground.cluster is None:
+        with process_pool(jobs, ground.store, i_know=ground.i_know) as pool:
             yield pool, jobs
         return
-    with open_cluster(cluster) as opened:
+    with open_cluster(ground.cluster) as opened:
         yield opened.executor, opened.workers
 
 

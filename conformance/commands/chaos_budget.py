@@ -1,4 +1,4 @@
-"""Times on the command line of campaigns, and the bar that shows how far one is."""
+"""What campaigns are given on the command line, time and store, and the bar that shows how far one is."""
 
 import re
 import sys
@@ -8,6 +8,10 @@ from contextlib import contextmanager
 import click
 
 from chaos.campaign.running import Progress
+from chaos.case import StorePolicy
+from chaos.worlds.premises import use_server
+from chaos.worlds.server import ServerError
+from conformance.errors import UsageError
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _TIME = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[smh])")
@@ -49,3 +53,19 @@ def campaign_bar(title: str) -> Iterator[Callable[[Progress], None] | None]:
             bars.update(task, completed=now.done, total=now.units, said=said)
 
         yield show
+
+
+def check_store(url: str | None, *, i_know: bool) -> None:
+    """Look at a given server before a long run and not in it.
+
+    Raises:
+        UsageError: it cannot be used, or holds keys of somebody else.
+    """
+    if url is None:
+        return
+    try:
+        use_server(url, i_know=i_know).server(StorePolicy.ALWAYS)
+    except ServerError as error:
+        raise UsageError(str(error)) from None
+    finally:
+        use_server(None)

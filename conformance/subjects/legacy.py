@@ -1,8 +1,8 @@
 """The frozen segment executor as a subject: the only module that imports `legacy`."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from conformance.scenario import PatchState
 from conformance.subject import ResumeRequest, SegmentResult, StartRequest, Threw
@@ -30,6 +30,8 @@ from legacy.durable_execution import (
     planned_state,
     resume_from_checkpoint,
 )
+
+ToolCallback: TypeAlias = Callable[[str, Any], Awaitable[tuple[bool, Any, str | None]]]
 
 
 class LegacySubject:
@@ -269,3 +271,77 @@ def _segment_result(result: DurableExecutionResult) -> SegmentResult:
         execution_time_ms=result.execution_time_ms,
         state=state_view(result.state.document()),
     )
+
+
+class LegacyLife:
+    """One life of a process that runs the legacy executor, for campaigns that break it.
+
+    It is given a client, tools and a clock, and nothing else of a scenario's world: no realtime
+    channel is listened to, every parameter is valid, and there is no model.
+    """
+
+    def __init__(self, redis: Any, clock: Any, call: ToolCallback) -> None:
+        """Prepare a process; `call(tool, parameters)` returns (success, output, error)."""
+        self._tools = _CalledTools(call)
+        self._environment = ExecutionEnvironment(
+            redis=redis,
+            clock=clock,
+            realtime=RealtimeService(_NoChannel()),
+            model=_NoModel(),
+            validator=_AllValid(),
+            definitions=self._tools,
+        )
+
+    async def start(self, execution_id: str, plan: Mapping[str, Any]) -> tuple[str, str | None]:
+        """Run the first segment; return the state's status and the code of an error."""
+        result = await execute_segment(
+            plan, self._tools, execution_id=execution_id, environment=self._environment
+        )
+        return result.state.status, result.error_code
+
+    async def resume(self, execution_id: str) -> tuple[str, str | None]:
+        """Run the next segment from the checkpoint; return the same.
+
+        Raises:
+            SegmentError: it cannot be resumed.
+        """
+        result = await resume_from_checkpoint(
+            execution_id, self._tools, environment=self._environment
+        )
+        return result.state.status, result.error_code
+
+
+class _CalledTools:
+    def __init__(self, call: ToolCallback) -> None:
+        self._call = call
+
+    async def execute(
+        self, tool_name: str, parameters: Any, timeout_ms: int | None = None, signal: Any = None
+    ) -> ToolExecutionResult:
+        del timeout_ms, signal
+        success, output, error = await self._call(tool_name, parameters)
+        return ToolExecutionResult(success, has_output=success, output=output, error=error)
+
+    def parameter_aliases(self, tool_name: str) -> Mapping[str, str]:
+        del tool_name
+        return {}
+
+
+class _AllValid:
+    async def validate(self, tool_name: str, parameters: Any) -> Sequence[ParameterError]:
+        del tool_name, parameters
+        return []
+
+
+class _NoModel:
+    async def generate(self, model_type: str, prompt: str) -> str:
+        del model_type, prompt
+        raise LookupError("there is no model")
+
+
+class _NoChannel:
+    async def sign(self, event: str) -> str:
+        return event
+
+    async def publish(self, event: str, data: Mapping[str, Any], token: str) -> None:
+        """Nobody listens."""
