@@ -1,8 +1,11 @@
 """What process worlds of one process share: its keeper and its servers, until it ends."""
 
 import atexit
+import multiprocessing
 import os
+import threading
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 
 from chaos.case import StorePolicy
 from chaos.worlds.keeping import Keeping
@@ -67,10 +70,30 @@ class Premises:
 
 
 _PREMISES: list[Premises] = []
+_WATCHED: list[int] = []
+
+
+def end_with_parent() -> None:
+    """Let this worker of a pool end when the process that owns the pool is gone; once is enough.
+
+    A pool's workers outlive an owner that is killed. Give it to the pool as its initializer, so that
+    this holds from the first case on; the first case with real processes calls it otherwise.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getpid() in _WATCHED:
+        return
+    _WATCHED.append(os.getpid())
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def premises() -> Premises:
     """Return those of this process."""
+    end_with_parent()
     if not _PREMISES or _PREMISES[-1].owner != os.getpid():
         use_server(None)
     return _PREMISES[-1]

@@ -31,6 +31,21 @@ if __name__ == "__main__":
         assert result.judgement == "held", result
         print(premises().keeping.pid, premises().keeping.folder, flush=True)
 """
+POOL = """
+import multiprocessing, os
+from concurrent.futures import ProcessPoolExecutor
+from chaos.fault_id import parse_case
+from chaos.running import run_case
+from chaos.worlds.premises import premises
+def one(_):
+    result = run_case(parse_case("chain3/L1@s2.tool#1:TA/world=process"))
+    assert result.judgement == "held", result
+    return os.getpid(), premises().keeping.pid, str(premises().keeping.folder)
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        for worker, keeper, folder in pool.map(one, range(10_000)):
+            print(worker, keeper, folder, flush=True)
+"""
 
 
 def _session(pid: int) -> list[int]:
@@ -83,6 +98,25 @@ def test_nothing_survives_the_harness(campaign, end):
     process.communicate(timeout=60)
     assert _until(lambda: not _session(pid)), _session(pid)
     assert _until(lambda: not folder.exists())
+
+
+@pytest.mark.slow
+def test_a_pool_does_not_survive_its_owner():
+    process = subprocess.Popen(
+        [sys.executable, "-c", POOL],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    said = {tuple(process.stdout.readline().split()) for _ in range(6)}
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    for worker, pid, folder in said:
+        assert _until(lambda worker=worker: not Path("/proc", worker).exists())
+        assert _until(lambda pid=pid: not _session(int(pid)))
+        assert _until(lambda folder=folder: not Path(folder).exists())
 
 
 @pytest.mark.slow
