@@ -93,7 +93,8 @@ class CaseResult:
         fired: the faults that happened.
         digest: hash of the history.
         sites: (life, site, nth, target) of every point that was passed, in order.
-        seconds: CPU time that it took.
+        seconds: CPU time that it took, that of worker processes included.
+        sigkills: worker processes that ended by a SIGKILL, by their exit status.
         note: what the harness has to say, for a harness error.
     """
 
@@ -105,3 +106,4 @@ class CaseResult:
     sites: tuple[tuple[int, str, int, str], ...] = field(default=())
     seconds: float = 0.0
     note: str = ""
+    sigkills: int = 0

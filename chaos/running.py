@@ -117,6 +117,7 @@ def verdict_on(
         digest=history.digest(),
         sites=tuple(world.sites),
         seconds=seconds,
+        sigkills=world.sigkills if isinstance(world, ProcessWorld) else 0,
     )
 
 
@@ -131,8 +132,10 @@ def run_case(
         replays: how often to run it again and compare the histories.
     """
     began_s = time.process_time()
+    workers_s = 0.0
     try:
         world = world_of(case, port_factory=port_factory)
+        workers_s = world.workers_s if isinstance(world, ProcessWorld) else 0.0
         result = verdict_on(world, case, port_factory=port_factory)
         for _ in range(replays):
             again = world_of(case, port_factory=port_factory).recorder.history.digest()
@@ -142,7 +145,7 @@ def run_case(
     except Exception as error:  # noqa: BLE001 - a harness that fails says so in its verdict
         note = f"{type(error).__name__}: {error}"
         result = CaseResult(case, Judgement.HARNESS_ERROR, note=note)
-    return replace(result, seconds=time.process_time() - began_s)
+    return replace(result, seconds=time.process_time() - began_s + workers_s)
 
 
 def replay(

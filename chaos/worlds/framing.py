@@ -7,9 +7,23 @@ import asyncio
 import pickle
 import socket
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 _LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        status: its exit status, negative for a signal.
+        cpu_s: CPU time that it took.
+    """
+
+    status: int
+    cpu_s: float
 
 
 class PeerGoneError(Exception):

@@ -120,16 +120,18 @@ class Keeper:
         self._children[process.pid] = process
         return process.pid
 
-    def _reap(self, child: int) -> int | None:
-        """Wait for the end of a child; return its exit status, negative for a signal."""
+    def _reap(self, child: int) -> framing.Ended | None:
+        """Wait for the end of a child; return how it ended."""
         if child not in self._children:
             return None
         process = self._children.pop(child)
+        _, status, used = os.wait4(child, 0)
+        code = os.waitstatus_to_exitcode(status)
         if process is not None:
-            return process.wait()
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            process.returncode = code
+        return framing.Ended(code, used.ru_utime + used.ru_stime)
 
-    def _stop(self, child: int) -> int | None:
+    def _stop(self, child: int) -> framing.Ended | None:
         if child in self._children:
             os.kill(child, signal.SIGKILL)
         return self._reap(child)

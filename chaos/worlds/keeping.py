@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from chaos.worlds import framing
 
@@ -53,13 +53,13 @@ class Keeping:
         """Start a program and return its pid."""
         return int(self._ask("start", list(command)))
 
-    def reap(self, pid: int) -> int | None:
-        """Wait for the end of a process; return its exit status, negative for a signal."""
-        return self._optional(self._ask("reap", pid))
+    def reap(self, pid: int) -> framing.Ended | None:
+        """Wait for the end of a process; None: it was reaped before."""
+        return cast("framing.Ended | None", self._ask("reap", pid))
 
-    def stop(self, pid: int) -> int | None:
-        """Kill a process, wait for its end, and return its exit status."""
-        return self._optional(self._ask("stop", pid))
+    def stop(self, pid: int) -> framing.Ended | None:
+        """Kill a process and wait for its end; None: it was reaped before."""
+        return cast("framing.Ended | None", self._ask("stop", pid))
 
     def close(self) -> None:
         """End the keeper and everything under it."""
@@ -83,10 +83,6 @@ class Keeping:
     def _ask(self, name: str, given: Any) -> Any:
         framing.send(self._channel, (name, given))
         return framing.receive(self._channel)
-
-    @staticmethod
-    def _optional(status: Any) -> int | None:
-        return None if status is None else int(status)
 
 
 class Forked:

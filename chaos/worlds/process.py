@@ -83,6 +83,8 @@ class ProcessWorld:
         self.sites: list[tuple[int, str, int, str]] = []
         self.sigkills = 0
         """Processes that have ended by SIGKILL, by their exit status."""
+        self.workers_s = 0.0
+        """CPU time that they took, in seconds."""
         self._port_factory = port_factory
         self.keeping = premises.keeping
         self._real_time = real_time

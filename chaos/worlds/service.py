@@ -79,7 +79,9 @@ class Service:
         """Take note of the end of the process, and of what it had under way."""
         world, worker = self._world, self._worker
         worker.close()
-        status = world.keeping.reap(worker.pid)
+        ended = world.keeping.reap(worker.pid)
+        status = None if ended is None else ended.status
+        world.workers_s += 0.0 if ended is None else ended.cpu_s
         if status == -signal.SIGKILL:
             world.sigkills += 1
         elif status != 0:

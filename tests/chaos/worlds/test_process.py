@@ -93,6 +93,8 @@ def test_a_case_runs_in_the_world_that_it_names():
     case = parse_case("chain2/L1@s1.tool#1:TA/world=process")
     result = run_case(case, replays=1)
     assert result.judgement is Judgement.HELD
+    assert result.sigkills == 1
+    assert result.seconds > 0
     assert result.digest == run_case(parse_case("chain2/L1@s1.tool#1:TA")).digest
 
 
