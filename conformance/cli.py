@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "failures": "Compare the failure rates that both executors had in production.",
     "certify": "Say which capability level an executor, whoever wrote it, has reached.",
     "chaos": "Break everything that can break, everywhere, and judge what comes of it.",
+    "record": "Turn executions of production into scenarios that can be replayed.",
+    "shadow": "Judge what shadow runs of the unified engine have shown.",
     "ledger": "Lint the divergence ledger or propose an entry.",
     "scan": "Find every use of durable_execution below the given paths.",
     "codemod": "Migrate the uses of durable_execution below the given paths.",
