@@ -1,6 +1,7 @@
 """A history as text that can be read from top to bottom: when, who, what, and what was wrong there."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import assert_never
 
 from chaos.case import CaseResult
@@ -22,6 +23,26 @@ from chaos.history import (
 )
 
 _SECOND_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record in words, and the predicates that it is a witness against."""
+
+    record: Record
+    said: str
+    witness_of: tuple[str, ...]
+
+
+def entries(result: CaseResult, history: History) -> Iterator[Entry]:
+    """Yield all records of a case in words, for those who draw them otherwise."""
+    before: Checkpoint | None = None
+    for record in history.records:
+        wrong = dict.fromkeys(
+            one.predicate for one in result.violations if record.number in one.witnesses
+        )
+        yield Entry(record, _say(record, before).strip(), tuple(wrong))
+        before = record if isinstance(record, Checkpoint) else before
 
 
 def timeline(result: CaseResult, history: History) -> Iterator[str]:

@@ -6,7 +6,7 @@ from chaos.campaign.result import CampaignResult, Closure, Failure, Tally
 from chaos.mutants.catalogue import BY_NAME
 from chaos.mutants.trial import Trial, read_trial
 from conformance.report_model import Item, RunReport, Status
-from conformance.report_model_chaos import Chaos, CoverageCell, KillCell, Mutant
+from conformance.report_model_chaos import CaseTimeline, Chaos, CoverageCell, KillCell, Mutant
 from conformance.report_model_coverage import (
     agreement_items,
     coverage_items,
@@ -32,6 +32,7 @@ def run_report(
     facts: tuple[tuple[str, str], ...] = (),
     *,
     whole: bool = False,
+    timelines: tuple[CaseTimeline, ...] = (),
 ) -> RunReport:
     """Return a campaign as a report.
 
@@ -39,6 +40,7 @@ def run_report(
         result: of the campaign.
         further: items of checks around it.
         facts: to be told beside those of the campaign.
+        timelines: of failures.
         whole: a whole profile was run, so that its coverage can be judged.
     """
     trials = [read_trial(document) for document in result.trials]
@@ -84,6 +86,7 @@ def run_report(
                 )
                 for trial in trials
             ),
+            timelines=timelines,
             guarantees=guarantees(result),
             kills=tuple(
                 KillCell(mutant=trial.mutant, kind=kind or "none", killed=True, witness=kill.case)

@@ -52,11 +52,50 @@ class Guarantee(_Record):
     cases: int = Field(default=0, ge=0)
 
 
+class TimelineRow(_Record):
+    """One thing that happened: in which lane, whether it is a fault, and what it is witness of."""
+
+    number: int
+    at_ms: int
+    life: int
+    lane: Literal["worker", "store", "ledger"]
+    text: str
+    fault: bool = False
+    witness_of: tuple[str, ...] = ()
+
+
+class BrokenPredicate(_Record):
+    """A predicate that does not hold: its id, what it says in general, and what was wrong here."""
+
+    id: str
+    meaning: str
+    message: str
+
+
+class CaseTimeline(_Record):
+    """Everything that happened in one case, to be read from top to bottom."""
+
+    case: str
+    story: str
+    replay: str
+    broken: tuple[BrokenPredicate, ...]
+    rows: tuple[TimelineRow, ...]
+
+
+class FateRow(_Record):
+    """What came of one plan under one executor, a fate for each point at which it was struck."""
+
+    executor: str
+    plan: str
+    cases: tuple[str, ...]
+    fates: tuple[Literal["lost", "duplicated", "stuck", "diverged", "repeated", "clean"], ...]
+
+
 class SideBySide(_Record):
     """How many fault points one executor lost, duplicated or left stuck, of how many."""
 
     executor: str
-    outcome: Literal["lost", "duplicated", "stuck", "clean"]
+    outcome: Literal["lost", "duplicated", "stuck", "diverged", "repeated", "clean"]
     points: int = Field(ge=0)
     of: int = Field(ge=0)
     example: str = ""
@@ -71,4 +110,6 @@ class Chaos(_Record):
     mutants: tuple[Mutant, ...] = ()
     kills: tuple[KillCell, ...] = ()
     guarantees: tuple[Guarantee, ...] = ()
+    timelines: tuple[CaseTimeline, ...] = ()
+    fates: tuple[FateRow, ...] = ()
     legacy_side_by_side: tuple[SideBySide, ...] = ()

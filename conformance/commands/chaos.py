@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
@@ -31,15 +31,22 @@ from chaos.plans import UnknownPlanError, find_plan
 from chaos.running import replay
 from chaos.timeline import timeline
 from conformance.cluster import ClusterAddress, open_cluster
+from conformance.commands.chaos_against import AGAINST, port_named
+from conformance.commands.chaos_against import against as compare
+from conformance.commands.chaos_against import subject as break_subject
 from conformance.commands.chaos_budget import campaign_bar, check_store, seconds_of
 from conformance.commands.cluster_option import cluster_option
 from conformance.commands.report_output import Destinations, moment, report_options
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError
 from conformance.report_model import STATUS_CODES
 from conformance.report_model_campaign import STATUSES, replay_command, run_report
+from conformance.report_model_chaos import CaseTimeline
+from conformance.report_model_timeline import case_timeline
 from conformance.reporters import run_console
 
 ALL = "all"
+TIMELINES_MAX = 5
+"""Failures that a report draws."""
 MUTANT_S = 60.0
 """CPU time that a mutant gets at most where mutants are asked for."""
 
@@ -71,6 +78,8 @@ class Ground:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is sampled.")
 @click.option("--replay", "replayed", metavar="ID", help="Run one case again and show it.")
 @click.option("--shrink", "shrunk", metavar="ID", help="Find the smallest case that fails alike.")
+@click.option("--against", type=click.Choice(AGAINST), help="Break both, side by side.")
+@click.option("--subject", "foreign", metavar="NAME", help="Kill this executor at each call.")
 @click.option("--store", metavar="URL", help="Server for real processes; default: their own.")
 @click.option("--i-know", is_flag=True, help="Use that server even if it holds other keys.")
 @click.option("--update-points", is_flag=True, help="Pin the number of points of every plan.")
@@ -88,6 +97,8 @@ def command(
     seed: int,
     replayed: str | None,
     shrunk: str | None,
+    against: str | None,
+    foreign: str | None,
     store: str | None,
     i_know: bool,
     update_points: bool,
@@ -108,6 +119,10 @@ def command(
     if update_points:
         return int(_update_points())
     destinations.check()
+    if against is not None or foreign is not None:
+        other = compare(jobs) if foreign is None else break_subject(foreign)
+        destinations.deliver(other, {}, run_console.verdict_line(other))
+        return other.exit_code
     check_store(store, i_know=i_know)
     name = profile or _name(plans, mutants, writes=writes)
     units = _units(name, plans, mutants, seed)
@@ -123,7 +138,7 @@ def command(
     limit = budget if budget is not None else _budget(name)
     campaign = Campaign(units, head, limit, strict=budget is not None)
     result = _run(campaign, Ground(cluster, store, i_know), restart=restart)
-    report = run_report(result, whole=name in PROFILES)
+    report = run_report(result, whole=name in PROFILES, timelines=_timelines(result))
     if writes and report.exit_code == ExitCode.PASSED:
         write_guarantees(result, _source(GUARANTEES), _source("../engine/README.md"))
     destinations.deliver(
@@ -219,13 +234,27 @@ def _again(profile: str | None, plans: Sequence[str], mutants: str | None, seed:
     return shlex.join([*words, "--seed", str(seed)])
 
 
+def _timelines(result: CampaignResult) -> tuple[CaseTimeline, ...]:
+    """Return the first failures as timelines, each run again."""
+    found = []
+    for failure in result.failures[:TIMELINES_MAX]:
+        with suppress(Exception):  # a case that the harness cannot run has no timeline
+            case, history = replay(failure.case)
+            found.append(case_timeline(case, history, replay_command(failure.case)))
+    return tuple(found)
+
+
 def _replay(text: str) -> ExitCode:
     """Run a case twice, show its timeline, its digest and what it comes to."""
     try:
-        result, history = replay(text)
-        again, _ = replay(text)
+        case = parse_case(text)
+        port = port_named(case.subject)
+        result, history = replay(case, port_factory=port)
+        again, _ = replay(case, port_factory=port)
     except (FaultIdError, UnknownPlanError) as error:
         raise UsageError(str(error)) from None
+    except UsageError:
+        raise
     except Exception as error:
         raise HarnessError(f"{text}: {type(error).__name__}: {error}") from error
     for line in timeline(result, history):

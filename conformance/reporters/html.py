@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from conformance.report_history import PastRun
 from conformance.report_model import RunReport, Status
-from conformance.reporters import html_charts, html_matrices, html_rates
+from conformance.reporters import html_charts, html_fates, html_matrices, html_rates
 from conformance.reporters.html_data import embedded, to_data
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -58,6 +58,7 @@ def _context(report: RunReport, past: Sequence[PastRun]) -> dict[str, Any]:
         ),
         "past": [_past(run) for run in past[-MAX_HISTORY:]][::-1],
         "coverage": html_matrices.coverage(report.chaos) if report.chaos is not None else None,
+        "fates": html_fates.fates(report.chaos) if report.chaos is not None else None,
         "kills": html_matrices.kills(report.chaos) if report.chaos is not None else None,
         "rates": html_rates.drawing(report.rates) if report.rates is not None else None,
         # Ours and no text of a report: the policy in the page's head needs them inline.
