@@ -43,7 +43,13 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class AllowEntry:
-    """A leftover that is accepted for a time: where, why, until when (inclusive)."""
+    """A leftover that is accepted for a time.
+
+    Attributes:
+        path: a glob of the files, relative to the project's root.
+        reason: why the use may stay.
+        expires: the last day on which it may.
+    """
 
     path: str
     reason: str

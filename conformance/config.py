@@ -39,14 +39,23 @@ class _Section(BaseModel):
 
 
 class CorpusSettings(_Section):
-    """Which scenarios the differential run reads, beside the shipped corpus."""
+    """Which scenarios the differential run reads, beside the shipped corpus.
+
+    Attributes:
+        paths: scenario files or folders beside the shipped corpus.
+        use_shipped: also run the shipped corpus.
+    """
 
     paths: tuple[str, ...] = ()
     use_shipped: bool = True
 
 
 class LedgerSettings(_Section):
-    """Where the divergence ledger lies; none means the shipped one."""
+    """Where the divergence ledger lies.
+
+    Attributes:
+        path: the divergence ledger; not set: the shipped one.
+    """
 
     path: str | None = None
 
@@ -56,6 +65,12 @@ class SizeSettings(_Section):
 
     The default baselines are the plan's: the workflow machine and the legacy executor as they were
     before the unification.
+
+    Attributes:
+        workflow_machine: the module or file that is measured.
+        baseline_lines: code lines before the unification.
+        target_reduction: the share of them that has to be gone.
+        legacy_baseline_lines: code lines of the legacy executor, shown beside it.
     """
 
     workflow_machine: str = "engine.workflow_machine"
@@ -69,6 +84,13 @@ class TestSettings(_Section):
 
     `junit` is read when the file exists; else `command` runs, with `{junit}` replaced by the file
     it has to write and `args` appended. A file older than the tests below `paths` is not read.
+
+    Attributes:
+        command: the test command; `{junit}` is the file that it writes.
+        args: appended to the command.
+        junit: JUnit XML that is read instead, unless it is older than the tests.
+        paths: what it must not be older than.
+        timeout_s: the command is ended after so many seconds.
     """
 
     __test__ = False  # not a pytest class
@@ -83,7 +105,11 @@ class TestSettings(_Section):
 class FailureSettings(_Section):
     """Production records of both executors, and when a difference of their failure rates counts.
 
-    `margin` is a difference of rates (0.01 is one percentage point); `confidence` is one-sided.
+    Attributes:
+        legacy_records: JSONL of the legacy executions, each with a boolean `success`.
+        unified_records: the same of the unified engine.
+        margin: accepted difference of the failure rates (0.01 is one percentage point).
+        confidence: one-sided confidence of that.
     """
 
     legacy_records: str | None = None
@@ -95,9 +121,13 @@ class FailureSettings(_Section):
 class DocsSettings(_Section):
     """What has to be documented.
 
-    `readme` needs the `sections` (the plan's, unless given), and the section on configuration has
-    to name every field of the class `options`. The public names of `packages` need docstrings; the
-    Python blocks of `readme` and of the files `examples` have to run.
+    Attributes:
+        readme: the README that is judged; not set: `engine/README.md`.
+        sections: the sections that it needs; none given: the plan's five.
+        options: a class whose fields its section on configuration has to name.
+        packages: packages whose public names need docstrings.
+        examples: further files whose Python blocks have to run, as those of the README have to.
+        timeout_s: an example is ended after so many seconds.
     """
 
     readme: str | None = None
@@ -109,14 +139,25 @@ class DocsSettings(_Section):
 
 
 class RunSettings(_Section):
-    """How much of the differential run one profile asks for."""
+    """How much of the differential run one profile asks for.
+
+    Attributes:
+        generated: generated scenarios, beside the corpus.
+        seed: of the generated ones.
+    """
 
     generated: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 
 
 class ProfileSettings(_Section):
-    """The three profiles: a pull request, every night, a release."""
+    """The three profiles: how much of the differential run each of them asks for.
+
+    Attributes:
+        pr: a pull request.
+        nightly: every night.
+        release: a release; here the checklist decides as well.
+    """
 
     pr: RunSettings = RunSettings(generated=50)
     nightly: RunSettings = RunSettings(generated=1000)
@@ -129,7 +170,13 @@ class ProfileSettings(_Section):
 
 
 class Attestation(_Section):
-    """A checklist row answered by a person: a verdict, its reason, and a file that shows it."""
+    """A checklist row answered by a person.
+
+    Attributes:
+        verdict: `"met"`, `"missed"` or `"unknown"`.
+        reason: why.
+        evidence: a file that shows it.
+    """
 
     verdict: Literal["met", "missed", "unknown"]
     reason: str = Field(min_length=1)
@@ -137,7 +184,21 @@ class Attestation(_Section):
 
 
 class Settings(_Section):
-    """The whole table. `scan` and `codemod` are handed to these commands, which validate them."""
+    """The whole table. `scan` and `codemod` are handed to these commands, which validate them.
+
+    Attributes:
+        scan: what `planproof scan` looks for, where, and which uses are allowed for a time.
+        codemod: how `planproof codemod` rewrites, and how far it proves that.
+        corpus: which scenarios the differential run reads.
+        ledger: where the divergence ledger lies.
+        size: what the size of the engine is measured by.
+        tests: where the results of the execution tests come from.
+        failures: production records of both executors, compared by a one-sided non-inferiority
+            test on exact intervals, which says `unknown` where they are too few for the margin.
+        docs: what has to be documented.
+        profile: how many scenarios each profile generates, and their seed.
+        checklist: rows of the migration checklist answered by hand, as `[tool.planproof.checklist.ROW]`.
+    """
 
     scan: dict[str, Any] = Field(default_factory=dict)
     codemod: dict[str, Any] = Field(default_factory=dict)

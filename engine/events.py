@@ -9,7 +9,35 @@ from pydantic import BaseModel, ConfigDict
 
 
 class EventName(StrEnum):
-    """Names of all events. They are written to the outbox with the state they tell of."""
+    """Names of all events. They are written to the outbox with the state they tell of.
+
+    Attributes:
+        WORKFLOW_STARTED: an execution exists, and its first segment begins.
+        WORKFLOW_RESUME: an execution wants to be resumed at `due_at_ms`; `reason` says why.
+        WORKFLOW_YIELDED: a segment ended before the execution did.
+        WORKFLOW_COMPLETED: every step has completed.
+        WORKFLOW_FAILED: the execution has ended without completing, undone or not.
+        WORKFLOW_CANCELLED: somebody cancelled the execution.
+        WORKFLOW_ADOPTED: an execution was taken over from the legacy executor.
+        WORKFLOW_HANDED_BACK: an execution was given back to the legacy executor.
+        CONFIRMATION_REQUESTED: a step waits for a person.
+        CONFIRMATION_DECIDED: a person approved or rejected the step.
+        STEP_STARTED: the intent of a call is durable.
+        STEP_COMPLETED: the output of a step is durable.
+        STEP_FAILED: a step has failed for good.
+        STEP_DEFERRED: a step did not end and will be called again after a pause.
+        STEP_REPEATED: a step is begun again after a crash in its call, and may act twice.
+        STEP_RESCUE_STARTED: a failed step is given another call by a failover rule or a recovery.
+        STEP_IN_DOUBT: nobody knows whether the call of a step took effect.
+        SAGA_STARTED: completed steps begin to be undone.
+        SAGA_STEP_COMPENSATED: one step was undone.
+        SAGA_STEP_FAILED: one step could not be undone.
+        SAGA_COMPLETED: everything that had to be undone was.
+        SAGA_FAILED: the rollback has ended and something could not be undone.
+        CHECKPOINT_FAILED: the store could not be read or written; told to listeners only.
+        LEASE_LOST: another process has the execution; told to listeners only.
+        RESUME_REFUSED: a worker could not resume what is due; told to listeners only.
+    """
 
     WORKFLOW_STARTED = "WORKFLOW_STARTED"
     WORKFLOW_RESUME = "WORKFLOW_RESUME"

@@ -56,6 +56,8 @@ class WorkflowSettings(BaseModel):
         replicas: how many replicas that means.
         replication_timeout_ms: how long they are waited for.
         retention_s: how long a finished execution stays readable.
+        compensation_attempts: calls of one compensation before it has failed.
+        compensation_backoff_ms: pause before the second of them; doubled each time.
         saga_timeout_ms: a rollback that has not ended after this gives up what is left; None: never.
         enforce_step_timeouts: cancel a call after its step's `timeout_ms` as well.
         enforce_plan_constraints: refuse a plan that breaks its own `max_steps`, and end a run

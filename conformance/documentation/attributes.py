@@ -1,0 +1,39 @@
+"""What the docstring of a class says of each of its attributes."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+
+_SECTION = re.compile(r"^Attributes:\n(?P<body>(?: {4}.*\n?|\n)+)", re.MULTILINE)
+_ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.+(?:\n {8,}.+)*)", re.MULTILINE)
+
+
+class UndocumentedError(Exception):
+    """An attribute that a reference page lists is not described, or one that is gone still is."""
+
+
+def attributes(owner: type) -> Mapping[str, str]:
+    """Return name -> description, from the section `Attributes:` of the docstring of `owner`."""
+    section = _SECTION.search(inspect.cleandoc(owner.__doc__ or ""))
+    if section is None:
+        return {}
+    return {
+        entry["name"]: " ".join(entry["text"].split()).removesuffix(".")
+        for entry in _ENTRY.finditer(section["body"])
+    }
+
+
+def described(owner: type, names: Iterable[str]) -> Mapping[str, str]:
+    """Return the descriptions of `names`, in their order.
+
+    Raises:
+        UndocumentedError: the docstring leaves one out, or describes another.
+    """
+    wanted, found = tuple(names), attributes(owner)
+    missing = [name for name in wanted if name not in found]
+    surplus = sorted(set(found) - set(wanted))
+    if missing or surplus:
+        raise UndocumentedError(
+            f"{owner.__module__}.{owner.__qualname__}: not described: {missing}; gone: {surplus}"
+        )
+    return {name: found[name] for name in wanted}
