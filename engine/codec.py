@@ -23,8 +23,8 @@ from engine.trusted import construct
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
 
 SCHEMA_VERSION = "1"
-_COMMON = ("output", "input", "started_at_ms", "completed_at_ms", "latency_ms", "retry_at_ms")
-_RARE = tuple(StepState.model_fields.keys() - {"id", "status", "attempts", "has_output", *_COMMON})
+_NUMBERS = ("started_at_ms", "completed_at_ms", "latency_ms", "retry_at_ms")
+_RARE = ("error", "rescue", "compensation", "compensation_status", "compensation_error")
 HANDED_BACK = "1/handed-back"
 """What stands for the version of an execution that this engine must not touch any more."""
 
@@ -33,20 +33,23 @@ def encode_step(state: StepState) -> str:
     """Return the stored form of a step: what differs from a pending one."""
     fields = state.__dict__
     for name in _RARE:
-        if fields[name] is not None and fields[name] is not False:
+        if fields[name] is not None:
             return state.model_dump_json(exclude_defaults=True)
-    stored: dict[str, Any] = {"id": state.id}
+    text = f'{{"id":{_quoted(state.id)}'
     if state.status is not StepStatus.PENDING:
-        stored["status"] = state.status.value
+        text += f',"status":"{state.status}"'
     if state.attempts:
-        stored["attempts"] = state.attempts
+        text += f',"attempts":{state.attempts}'
     if state.has_output:
-        stored["has_output"] = True
-    for name in _COMMON:
-        value = fields[name]
-        if value is not None:
-            stored[name] = value
-    return to_json(stored).decode()
+        text += ',"has_output":true'
+    if state.output is not None:
+        text += f',"output":{to_json(state.output).decode()}'
+    if state.input is not None:
+        text += f',"input":{to_json(state.input).decode()}'
+    for name in _NUMBERS:
+        if fields[name] is not None:
+            text += f',"{name}":{fields[name]}'
+    return text + (',"confirmed":true}' if state.confirmed else "}")
 
 
 def encode_event(event: Event) -> str:

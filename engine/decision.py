@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from engine.progress import Progress
 from engine.states import StepStatus
@@ -57,8 +57,7 @@ class Sleep:
 Action: TypeAlias = RunBatch | Complete | RollBack | Yield | AwaitPerson | Sleep
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What the decision depends on besides the steps.
 
     Attributes:

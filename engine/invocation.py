@@ -4,8 +4,7 @@ import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engine.clock import Clock
 from engine.errors import EngineError, StoreUnavailableError
@@ -17,8 +16,7 @@ ABORTED = "AbortError: cancelled"
 NO_MESSAGE = "Unknown tool execution error"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How one call ended."""
 
     result: ToolResult
@@ -71,7 +69,7 @@ async def invoke(
         answer = await _answer(task, call)
     finally:
         timer.cancel()
-    return replace(answer, aborted=True) if aborted else answer
+    return answer._replace(aborted=True) if aborted else answer
 
 
 async def _answer(called: Awaitable[ToolResult], call: ToolCall) -> Answer:

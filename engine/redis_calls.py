@@ -105,7 +105,7 @@ class ScriptCalls:
     async def _on_lane(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
         lane = self._lanes.pop() if self._lanes else Lane(self._client)
         try:
-            reply = await lane.ask(self._packed(script, keys, arguments))
+            (reply,) = await lane.ask((self._packed(script, keys, arguments),))
         except LaneFailedError as failure:
             if not failure.may_retry:
                 raise failure.cause from None
@@ -151,7 +151,7 @@ class ScriptCalls:
         lane = self._lanes.pop() if self._lanes else Lane(self._client)
         packed = [self._packed(one.script, one.keys, one.arguments) for one in batch]
         try:
-            return await lane.ask_all(packed)
+            return await lane.ask(packed)
         except LaneFailedError as failure:
             if not failure.may_retry:
                 raise failure.cause from None

@@ -62,37 +62,41 @@ class Lane:
             and client.connection_pool.connection_kwargs.get("encoding", "utf-8") == "utf-8"
         )
 
-    async def ask(self, packed: bytes) -> Any:
-        """Send one packed command and return its reply; an error of the server is returned.
-
-        Raises:
-            LaneFailedError: the connection failed.
-        """
-        try:
-            connection = await self._ready()
-            async with asyncio.timeout(self._timeout_s):
-                await connection.send_packed_command([packed])
-                reply = await _read(connection)
-            self._answered_s = asyncio.get_running_loop().time()
-            return reply  # noqa: TRY300 - a reply is no failure
-        except _FAILURES as error:
-            raise await self._failed(error) from error
-
-    async def ask_all(self, packed: Sequence[bytes]) -> list[Any]:
-        """Send commands at once and return their replies, those that are errors included.
+    async def ask(self, packed: Sequence[bytes]) -> list[Any]:
+        """Send packed commands at once and return their replies, those that are errors included.
 
         Raises:
             LaneFailedError: the connection failed; what was carried out is not known.
         """
         try:
             connection = await self._ready()
-            async with asyncio.timeout(self._timeout_s):
-                await connection.send_packed_command(packed)
-                replies = [await _read(connection) for _ in packed]
-            self._answered_s = asyncio.get_running_loop().time()
-            return replies  # noqa: TRY300 - replies are no failure
+            return await self._exchange(connection, packed)
         except _FAILURES as error:
             raise await self._failed(error) from error
+
+    async def _exchange(self, connection: Any, packed: Sequence[bytes]) -> list[Any]:
+        """Send and read within the client's time: what `asyncio.timeout` does, at a tenth of its price."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._timeout_s is None or task is None:
+            return await _exchange(connection, packed)
+        expired, before = False, task.cancelling()
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            task.cancel()
+
+        timer = loop.call_later(self._timeout_s, expire)
+        try:
+            replies = await _exchange(connection, packed)
+        except asyncio.CancelledError:
+            if expired and task.uncancel() <= before:
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+        self._answered_s = loop.time()
+        return replies
 
     async def aclose(self) -> None:
         """Give the connection back."""
@@ -121,6 +125,11 @@ class Lane:
         await connection.disconnect()
         await self.aclose()
         return LaneFailedError(error, may_retry=getattr(connection.retry, "_retries", 0) > 0)
+
+
+async def _exchange(connection: Any, packed: Sequence[bytes]) -> list[Any]:
+    await connection.send_packed_command(packed)
+    return [await _read(connection) for _ in packed]
 
 
 async def _read(connection: Any) -> Any:

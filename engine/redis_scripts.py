@@ -123,7 +123,8 @@ APPLY = (
     CLOCK
     + """
 local token, expected, due, release, expire_s, lease, given, set, removed, steps, undone, undoing,
-      bound, events = string.match(ARGV[3], '^' .. string.rep('(%S*) ', 13) .. '(%S*)$')
+      bound, events = string.match(ARGV[3],
+  '^(%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
                          'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events')
 local function ok(version)

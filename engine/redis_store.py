@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -294,8 +293,8 @@ class RedisStore:
             seen = f"{claimed.lease.token}:{claimed.lease.version}"
             reply = await self._ask(execution_id, owner, lease_ms, seen)
             if reply[0] == "GRANTED":
-                lease = replace(claimed.lease, token=FencingToken(int(reply[1])))
-                return replace(claimed, lease=lease, cancel_reason=reply[2] or None)
+                lease = claimed.lease._replace(token=FencingToken(int(reply[1])))
+                return claimed._replace(lease=lease, cancel_reason=reply[2] or None)
         raise LeaseHeldError(f"execution {execution_id} is claimed by others", retry_after_ms=0)
 
     def _claimed(self, execution_id: str, owner: str, reply: Sequence[Any]) -> Claimed:

@@ -146,7 +146,7 @@ class ResumeWorker:
         try:
             self._reported(done)
         except Exception:  # noqa: BLE001 - a listener must not stop a worker
-            _LOG.exception("a listener failed on the slice of %s", execution_id)
+            _LOG.exception("a listener failed on the slice of %a", execution_id)
 
     def _one_ended(self, task: asyncio.Task[None]) -> None:
         self._slices.discard(task)

@@ -135,7 +135,7 @@ class SliceRunner:
         except StoreUnavailableError as away:
             return Slice(execution_id, SliceEnd.STORE_AWAY, error=away)
         except EngineError as unreadable:
-            _LOG.warning("%s cannot be postponed: %s", execution_id, unreadable)
+            _LOG.warning("%a cannot be postponed: %s", execution_id, unreadable)
             remains = True
         if isinstance(error, ExecutionNotFoundError) and not remains:
             return Slice(execution_id, SliceEnd.GONE, error=error)
@@ -149,7 +149,7 @@ class SliceRunner:
     def _tell(self, execution_id: str, error: Exception, delay_ms: int) -> None:
         code = error.code if isinstance(error, EngineError) else type(error).__name__
         _LOG.warning(
-            "execution %s cannot be resumed, and is due again in %d ms: %s: %s",
+            "execution %a cannot be resumed, and is due again in %d ms: %s: %s",
             *(execution_id, delay_ms, code, error),
         )
         event = Event(

@@ -1,8 +1,9 @@
 """The store: one atomic, fenced transition at a time. Where it keeps things is its own affair."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from engine.events import Event
 from engine.feed import Feed
@@ -12,8 +13,7 @@ from engine.resume_queue import DueQueue
 from engine.types.execution import ExecutionState, StepState
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to write to one execution, and the version that the next write expects.
 
     A token is never reused and grows with each claim: a holder of an older one can write nothing.
@@ -25,8 +25,7 @@ class Lease:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A lease together with everything durable, read in the same round trip."""
 
     lease: Lease
@@ -42,11 +41,11 @@ class DueAt:
     at_ms: int
 
 
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 Due: TypeAlias = DueAt | Literal["keep", "remove"]
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One write: all of it becomes durable, or nothing.
 
     Attributes:
@@ -62,18 +61,17 @@ class Transition:
 
     operation_id: str
     lease_ms: int
-    head: Mapping[str, str | None] = field(default_factory=dict)
-    steps: Mapping[int, StepState] = field(default_factory=dict)
+    head: Mapping[str, str | None] = _NOTHING
+    steps: Mapping[int, StepState] = _NOTHING
     undoing: Sequence[int] = ()
-    undone: Mapping[int, StepState] = field(default_factory=dict)
+    undone: Mapping[int, StepState] = _NOTHING
     events: Sequence[Event] = ()
     due: Due = "keep"
     release: bool = False
     expire_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What a transition answers: the lease for the next one, and the requests of others."""
 
     lease: Lease

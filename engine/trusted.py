@@ -12,7 +12,11 @@ from pydantic import BaseModel
 
 _Record = TypeVar("_Record", bound=BaseModel)
 _FIELDS: dict[type[BaseModel], dict[str, Any]] = {}
-_set = object.__setattr__
+# What a record consists of, each set as pydantic sets it.
+_set_fields = object.__setattr__
+_set_given = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
 def construct(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
@@ -37,9 +41,9 @@ def changed(record: _Record, values: Mapping[str, Any]) -> _Record:
 
 
 def _made(kind: type[_Record], fields: dict[str, Any], given: set[str]) -> _Record:
-    record = kind.__new__(kind)
-    _set(record, "__dict__", fields)
-    _set(record, "__pydantic_fields_set__", given)
-    _set(record, "__pydantic_extra__", None)
-    _set(record, "__pydantic_private__", None)
+    record: _Record = object.__new__(kind)
+    _set_fields(record, "__dict__", fields)
+    _set_given(record, given)
+    _set_extra(record, None)
+    _set_private(record, None)
     return record

@@ -230,7 +230,7 @@ def test_a_server_that_is_not_there_is_tried_as_often_as_the_client_says() -> No
     async def test() -> None:
         client = Redis.from_url("redis://127.0.0.1:1/0", retry=Retry(NoBackoff(), 2))
         with pytest.raises(LaneFailedError) as caught:
-            await Lane(client).ask(b"*1\r\n$4\r\nPING\r\n")
+            await Lane(client).ask([b"*1\r\n$4\r\nPING\r\n"])
         assert not caught.value.may_retry
         assert not isinstance(caught.value.cause, NoScriptError)
         await client.aclose()
