@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "legacy": "conformance.subjects.legacy:LegacySubject",
     "unified": "conformance.subjects.unified:UnifiedSubject",
     "exemplar": "conformance.kit.exemplar:Exemplar",
+    "docket": "conformance.subjects.docket:DocketSubject",
     "dbos": "conformance.subjects.programs:DBOS",
     "langgraph": "conformance.subjects.programs:LANGGRAPH",
 }

@@ -216,6 +216,8 @@ async def _migrate_in(stage: _Stage) -> None:
 async def _migrate_out(stage: _Stage) -> None:
     scenario, tools = stage.world.scenario, stage.world.tools
     await _crash(stage, CRASH_AFTER_MS)
+    if not tools.begun:
+        raise UnexaminedError("no call had begun when the process died")
     stage.cut_off = tools.begun[-1].tool
     await stage.world.clock.sleep_ms(TAKE_OVER_MS)
     origin = stage.process()

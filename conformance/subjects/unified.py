@@ -21,7 +21,7 @@ from engine.plan import Compensation
 from engine.redis_store import RedisStore
 from engine.settings import WorkflowSettings
 from engine.tools import ParameterFault, ToolCall, ToolDefinition, ToolResult
-from engine.types.execution import ErrorInfo, ExecutionResult, StepState
+from engine.types.execution import ErrorInfo, ExecutionResult, StepState, WorkflowExecutor
 from engine.workflow_machine import WorkflowMachine
 
 CAPABILITIES = frozenset({"C0", "C1", "C2", "C3", "C4", "C5"})
@@ -58,17 +58,17 @@ class UnifiedSubject:
     async def start(self, request: StartRequest) -> SegmentResult:
         """Set the plan and execute; what legacy alone knows of a start is left out."""
         self._plans[request.execution_id] = request.plan
-        machine = self._machine(request.execution_id, request.intent)
+        executor = self._executor(request.execution_id, request.intent)
 
         async def execute() -> ExecutionResult:
-            machine.set_plan(request.plan)
-            return await machine.execute()
+            executor.set_plan(request.plan)
+            return await executor.execute()
 
         return await self._carry_out(execute)
 
     async def resume(self, request: ResumeRequest) -> SegmentResult:
         """Resume; needs no assistance."""
-        return await self._carry_out(self._machine(request.execution_id, None).execute)
+        return await self._carry_out(self._executor(request.execution_id, None).execute)
 
     async def state(self, execution_id: str) -> PersistedView:
         """Read what the store holds."""
@@ -97,6 +97,9 @@ class UnifiedSubject:
     async def take_in(self, progress: Mapping[str, Any]) -> None:
         """Adopt a run that another executor has begun."""
         await unified_migration.take_in(self._world, self._store, self._ids, progress)
+
+    def _executor(self, execution_id: str, intent: Mapping[str, Any] | None) -> WorkflowExecutor:
+        return self._machine(execution_id, intent)
 
     def _machine(self, execution_id: str, intent: Mapping[str, Any] | None) -> WorkflowMachine:
         world = self._world

@@ -120,6 +120,16 @@ def test_a_crash_that_meets_no_call_proves_nothing():
     assert (verdict, reasons[0].code) == (Verdict.UNTESTABLE, "unexamined")
 
 
+def test_a_run_that_had_not_begun_when_its_process_died_shows_no_migration():
+    class Late(Exemplar):
+        async def start(self, request):
+            await self.world.clock.sleep_ms(10_000)
+            return await super().start(request)
+
+    verdict, reasons = examine(REQUIREMENTS.by_id["hands-a-run-out"], Late)
+    assert (verdict, reasons[0].code) == (Verdict.UNTESTABLE, "unexamined")
+
+
 def test_an_executor_that_never_answers_is_named_so():
     class Silent(Exemplar):
         async def start(self, request):

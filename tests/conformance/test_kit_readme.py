@@ -33,7 +33,9 @@ def test_there_are_commands():
     assert "conformance/kit/examples/executor.mjs" in README
 
 
-@pytest.mark.parametrize("name", ["exemplar", "unified", "legacy"])
+@pytest.mark.parametrize(
+    "name", ["exemplar", "unified", "legacy", pytest.param("docket", marks=pytest.mark.slow)]
+)
 def test_the_results_are_those_that_are_found(name):
     certificate = certify(name, find_subject(name), REQUIREMENTS)
     cells = [name, str(certificate.level or "none")]
