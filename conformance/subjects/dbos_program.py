@@ -5,15 +5,15 @@ loop over what was done, as its users write sagas. What DBOS has no notion of (t
 use, another plan under a known id) is not added here: the certificate is DBOS's, not this file's.
 """
 
+import contextlib
 import queue
-import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dbos._outcome
-from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID, WorkflowHandle
-from dbos._error import DBOSNonExistentWorkflowError
+from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 from conformance.kit.pipe import (
     DEFAULT_TIMEOUT_MS,
@@ -27,6 +27,8 @@ from conformance.kit.pipe import (
 CAPABILITIES = ("C0", "C1", "C2")
 WEEK_S = 604_800.0  # how long a run waits for a person
 POLL_S = 0.02  # real seconds between two looks at a workflow that another thread runs
+REMOTE_POLL_S = 1.0  # virtual seconds between two looks at one that another process runs
+PATIENCE_S = 600.0  # virtual seconds for which such a workflow is waited for
 
 _ENDS: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
 _PIPE = Pipe()
@@ -101,12 +103,17 @@ def _call(
 
 
 class DbosExecutor:
-    """One process of a DBOS application; launched, it recovers what an earlier one has left."""
+    """One process of a DBOS application, with an executor id of its own, as DBOS wants it.
+
+    Whom to recover is told to DBOS from outside, since it does not see who has died: here a resume
+    says that the executor of that workflow has.
+    """
 
     def __init__(self, scratch: Path) -> None:
         """Keep the system database in `scratch`; nothing is launched before it is needed."""
         self._file = scratch / "dbos.sqlite"
         self._url = f"sqlite:///{self._file}"
+        self._executor_id = uuid.uuid4().hex
         self._launched = False
 
     def start(self, execution_id: str, plan: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -115,15 +122,18 @@ class DbosExecutor:
             raise RefusedError("the steps of the plan wait for one another")
         self._launch()
         with SetWorkflowID(execution_id):
-            return _end(DBOS.start_workflow(run_plan, execution_id, dict(plan)))
+            DBOS.start_workflow(run_plan, execution_id, dict(plan))
+        return self._end(execution_id)
 
     def resume(self, execution_id: str) -> Mapping[str, Any]:
-        """Launch, which recovers what was pending, and wait for this workflow."""
+        """Recover the executor that has the workflow, unless it is this one, and wait for the end."""
         self._launch()
-        try:
-            return _end(DBOS.retrieve_workflow(execution_id))
-        except DBOSNonExistentWorkflowError as error:
-            raise RefusedError(str(error)) from None
+        found = DBOS.get_workflow_status(execution_id)
+        if found is None:
+            raise RefusedError(f"no workflow {execution_id}")
+        if found.status == "PENDING" and found.executor_id not in (None, self._executor_id):
+            DBOS._recover_pending_workflows([found.executor_id])  # noqa: SLF001 - its admin call
+        return self._end(execution_id)
 
     def state(self, execution_id: str) -> Mapping[str, Any]:
         """Read the workflow's row without taking part in it."""
@@ -139,6 +149,26 @@ class DbosExecutor:
         output: Mapping[str, Any] | None = found[0].output
         return {"outcome": "yielded"} if output is None else output
 
+    def _end(self, execution_id: str) -> Mapping[str, Any]:
+        """Wait until the workflow has ended or waits for a person, here or in another process."""
+        waited_s = 0.0
+        while waited_s < PATIENCE_S:
+            found = DBOS.get_workflow_status(execution_id)
+            if found is None:
+                raise RefusedError(f"no workflow {execution_id}")
+            if found.status not in {"PENDING", "ENQUEUED"}:
+                if found.output is None:
+                    raise RefusedError(f"the workflow is {found.status}: {found.error}")
+                output: Mapping[str, Any] = found.output
+                return output
+            if found.status == "ENQUEUED" or found.executor_id == self._executor_id:
+                with contextlib.suppress(queue.Empty):
+                    return _ENDS.get(timeout=POLL_S)
+            else:
+                _PIPE.sleep(REMOTE_POLL_S)
+                waited_s += REMOTE_POLL_S
+        return self.state(execution_id)
+
     def _launch(self) -> None:
         if self._launched:
             return
@@ -146,21 +176,12 @@ class DbosExecutor:
             "name": "planproof",
             "system_database_url": self._url,
             "application_version": "1",
+            "executor_id": self._executor_id,
             "log_level": "ERROR",
         }
         DBOS(config=config)
         DBOS.launch()
         self._launched = True
-
-
-def _end(handle: WorkflowHandle[dict[str, Any]]) -> Mapping[str, Any]:
-    """Wait until the workflow has ended, or waits for a person."""
-
-    def wait() -> None:
-        _ENDS.put(handle.get_result(polling_interval_sec=POLL_S))
-
-    threading.Thread(target=wait, daemon=True).start()
-    return _ENDS.get()
 
 
 def main() -> None:
