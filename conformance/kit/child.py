@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Protocol, TypeAlias
 
 from chaos.virtual_time import VirtualClock
 from conformance.kit.executor_fault import ExecutorFault
@@ -17,10 +18,50 @@ READ_BYTES = 65_536
 STDERR_CHARACTERS = 300  # of what a dead child has last said
 
 
+class Life(Protocol):
+    """A process that was started, with pipes to it: `subprocess.Popen` is one."""
+
+    pid: int
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """Its standard input."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Its standard output."""
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, or less than 0 for a signal."""
+
+
+Launch: TypeAlias = Callable[[Path, IO[bytes]], Life]
+"""Starts a program in a folder, as a session of its own, with this file as standard error."""
+
+
+def run_command(arguments: Sequence[str], folder: Path, stderr: IO[bytes]) -> Life:
+    """Start a program by its command line; see `Launch`.
+
+    Raises:
+        ExecutorFault: it cannot be started.
+    """
+    try:
+        return subprocess.Popen(  # noqa: S603 - the program is what the user certifies
+            list(arguments),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ExecutorFault("died", f"{arguments[0]}: {error.strerror}") from None
+
+
 class Child:
     """One life of a program. Killed as a group, with whatever it has started."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, clock: VirtualClock) -> None:
+    def __init__(self, launch: Launch, folder: Path, clock: VirtualClock) -> None:
         """Start the program in `folder`.
 
         Raises:
@@ -33,17 +74,10 @@ class Child:
         self._news = asyncio.Event()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `kill`
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the program is what the user certifies
-                list(arguments),
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                start_new_session=True,
-            )
-        except OSError as error:
+            self._process = launch(folder, self._stderr)
+        except BaseException:
             self._stderr.close()
-            raise ExecutorFault("died", f"{arguments[0]}: {error.strerror}") from None
+            raise
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()

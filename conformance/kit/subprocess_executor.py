@@ -11,13 +11,14 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from conformance.errors import UsageError
-from conformance.kit.child import Child
+from conformance.kit.child import Child, Launch, run_command
 from conformance.kit.executor_fault import ExecutorFault
 from conformance.kit.executor_protocol import (
     FROM_EXECUTOR,
@@ -89,16 +90,16 @@ class CommandExecutor:
 
     def __call__(self, world: World) -> "SubprocessSubject":
         """Build the subject; the program is started when it is first asked for something."""
-        return SubprocessSubject(world, self.arguments)
+        return SubprocessSubject(world, partial(run_command, self.arguments))
 
 
 class SubprocessSubject:
     """One life of a program that is an executor."""
 
-    def __init__(self, world: World, arguments: Sequence[str]) -> None:
-        """Run `arguments` in `world`, which has a scratch folder."""
+    def __init__(self, world: World, launch: Launch) -> None:
+        """Run what `launch` starts in `world`, which has a scratch folder."""
         self._world = world
-        self._arguments = arguments
+        self._launch = launch
         self._child: Child | None = None
         self._ready: Ready | None = None
 
@@ -170,7 +171,7 @@ class SubprocessSubject:
             scratch = self._world.scratch
             if scratch is None:
                 raise UsageError("a program can only be certified; give another command a name")
-            self._child = Child(self._arguments, scratch, self._world.clock)
+            self._child = Child(self._launch, scratch, self._world.clock)
             hello = {"type": "hello", "protocol": PROTOCOL, "scratch": str(scratch)}
             self._ready = await self._converse(self._child, hello, Ready)
         return self._child
