@@ -29,22 +29,33 @@ def serve(control: socket.socket, module: str) -> None:
             return
         request, _, rest = line.decode().rstrip("\n").partition(" ")
         if request == "start":
-            answer = os.fork()
-            if answer == 0:
-                _live(control, module, rest, descriptors)
-            for descriptor in descriptors:
-                os.close(descriptor)
+            answer = _begin(control, module, rest, descriptors)
         else:
             answer = os.waitstatus_to_exitcode(os.waitpid(int(rest), 0)[1])
         control.sendall(b"%d\n" % answer)
 
 
-def _live(control: socket.socket, module: str, folder: str, descriptors: Sequence[int]) -> None:
-    """Be the program, in a session of its own; never returns."""
+def _begin(control: socket.socket, module: str, folder: str, descriptors: Sequence[int]) -> int:
+    """Fork, and return when the new life can be killed as a group."""
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        os.close(ready)
+        os.setsid()
+        os.close(tell)
+        _live(module, folder, descriptors)
+    for descriptor in (*descriptors, tell):
+        os.close(descriptor)
+    os.read(ready, 1)
+    os.close(ready)
+    return pid
+
+
+def _live(module: str, folder: str, descriptors: Sequence[int]) -> None:
+    """Be the program; never returns."""
     code = 1
     try:
-        control.close()
-        os.setsid()
         os.chdir(folder)
         for standard, descriptor in zip(STANDARD, descriptors, strict=True):
             os.dup2(descriptor, standard)
