@@ -21,6 +21,7 @@ from codemods.verification import Proof
 # A line of source may be a thousand characters long; the place and the reason matter more.
 TEXT_CHARACTERS = 80
 LINE_CHARACTERS = 240
+ALLOWANCE = "[[tool.planproof.scan.allow]] with path, reason, expires"
 _HOLDS = "ok"
 _FAILS = "FAILS"
 
@@ -102,6 +103,7 @@ def _left(plan: Migration) -> Iterator[str]:
         if fresh:
             yield f"  {rule}  {title_of(rule)} ({len(fresh)})"
             yield from _places(fresh)
+    yield f"`planproof explain RULE` says why; what has to stay for a time is allowed by {ALLOWANCE}"
 
 
 def _places(rows: Iterable[Row]) -> Iterator[str]:

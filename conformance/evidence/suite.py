@@ -45,6 +45,10 @@ def suite_results(repository: Repository, environment: Mapping[str, str]) -> Tes
     return run_command(repository, environment)
 
 
+ERROR_MARK = "E   "
+"""How pytest begins the lines that say what an error was."""
+
+
 def run_command(repository: Repository, environment: Mapping[str, str]) -> TestEvidence:
     """Run the configured test command and return its results.
 
@@ -71,8 +75,8 @@ def run_command(repository: Repository, environment: Mapping[str, str]) -> TestE
         cases = read_junit(junit) if junit.is_file() else ()
         broken = any(case.outcome in {"failed", "error"} for case in cases)
         if code not in {0, TESTS_FAILED} or (code == TESTS_FAILED and not broken):
-            last = _last_line(log) or f"exit code {code} and no failing test"
-            raise HarnessError(f"the test command failed: {last}", place=shown)
+            told = _complaint(log) or f"exit code {code} and no failing test"
+            raise HarnessError(f"the test command failed: {told}", place=shown)
         return TestEvidence(cases=cases, source=shown)
 
 
@@ -117,6 +121,9 @@ def _python(path: Path) -> Iterable[Path]:
     return [path] if path.is_file() else path.rglob("*.py")
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def _complaint(log: Path) -> str:
+    """Return the first error that pytest tells, and the last line of the output."""
+    lines = [line.strip() for line in log.read_text("utf-8", errors="replace").split("\n")]
+    first = next((line[1:].strip() for line in lines if line.startswith(ERROR_MARK)), "")
+    last = next((line for line in reversed(lines) if line), "").strip("= ")
+    return "; ".join(filter(None, dict.fromkeys([first, last])))

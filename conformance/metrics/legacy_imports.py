@@ -7,6 +7,7 @@ from conformance.report import Finding, Verdict
 
 METRIC = "legacy-imports"
 SHOWN = 5  # places that a report lists; the rest is counted
+FIX = "`planproof codemod --diff .` shows what can be rewritten, `planproof scan .` lists all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,17 @@ class ScanEvidence:
         return (*self.occurrences, *self.undecided, *self.unexamined)[:limit]
 
 
+def _uses(count: int) -> str:
+    return "1 use" if count == 1 else f"{count} uses"
+
+
 def judge(evidence: ScanEvidence) -> Finding:
     """Return whether production code is free of legacy; what was not examined is unknown."""
     left = len(evidence.occurrences)
     open_ = len(evidence.undecided) + len(evidence.unexamined)
     verdict, reason = Verdict.MET, ""
     if left:
-        verdict, reason = Verdict.MISSED, f"{left} uses of legacy are left"
+        verdict, reason = Verdict.MISSED, f"{_uses(left)} of legacy left; {FIX}"
     elif evidence.allowance_faults:
         verdict, reason = Verdict.UNKNOWN, "; ".join(evidence.allowance_faults)
     elif evidence.files == 0:
