@@ -3,10 +3,15 @@
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from conformance.errors import HarnessError, UsageError
+
+PART = ".part"
+"""How the file ends that a report is written into before it takes its place."""
 
 
 def check_writable(path: Path | None) -> None:
@@ -30,13 +35,37 @@ def write_report(path: Path, text: str) -> None:
     Raises:
         HarnessError: the disk is full, or the file cannot be written for another reason.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write bytes as `write_report` writes text.
+
+    Raises:
+        HarnessError: as there.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write into; it takes the place of `path` at the end, if nothing was raised.
+
+    Raises:
+        HarnessError: as `write_report`.
+    """
     try:
         if _is_stream(path):
-            path.write_bytes(data)
+            with path.open("wb") as stream:
+                yield stream
         else:
-            _replace(Path(os.path.realpath(path)), data)  # what a link points to, not the link
+            # What a link points to, not the link.
+            with _replacement(Path(os.path.realpath(path))) as file:
+                yield file
     except OSError as error:
+        if error.filename not in {None, str(path)} and not str(error.filename).endswith(PART):
+            raise  # it was not this file
         reason = error.strerror or "cannot be written"
         raise HarnessError(f"{reason}; no report was written", place=str(path)) from None
 
@@ -49,12 +78,13 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _replace(path: Path, data: bytes) -> None:
+@contextmanager
+def _replacement(path: Path) -> Iterator[BinaryIO]:
     mode = _mode(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, mode)  # noqa: PTH101 - a name, as mkstemp gave it

@@ -15,6 +15,7 @@ from conformance.commands.codemod_run import Finished, Mode, Request, coded, jou
 from conformance.commands.progress import progress_bar
 from conformance.commands.report_output import Destinations, check_writable, moment, report_option
 from conformance.errors import ExitCode, UsageError, VacuousError
+from conformance.report_files import write_whole
 
 FORMATS = ("console", "json", "markdown", "sarif", "codetf")
 
@@ -149,7 +150,7 @@ def command(
         finished = migrate(paths, request, progress=progress)
     _tell(finished)
     if patch is not None:
-        _write_bytes(patch, patch_of(finished.plan.changes))
+        write_whole(patch, patch_of(finished.plan.changes))
     _report_further(finished, request, where, started_at)
     _deliver(_rendered(finished, request, form), output)
     return finished.exit_code
@@ -229,14 +230,7 @@ def _deliver(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        _write_bytes(output, text.encode("utf-8", "backslashreplace"))
-
-
-def _write_bytes(file: Path, data: bytes) -> None:
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise UsageError(error.strerror or "cannot be written", place=str(file)) from None
+        write_whole(output, text.encode("utf-8", "backslashreplace"))
 
 
 def _undo(paths: Sequence[Path]) -> int:

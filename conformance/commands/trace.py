@@ -1,17 +1,17 @@
 """`planproof trace`: run scenarios through one executor and print what each run showed."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from conformance.errors import ExitCode, UsageError, VacuousError
+from conformance.errors import ExitCode, VacuousError
 from conformance.plan_fault import scenario_plan_fault
+from conformance.report_files import check_writable, whole_file
 from conformance.runner import run_scenario
 from conformance.scenario import Scenario, read_corpus
 from conformance.stores import FAKE, parse_store
@@ -44,11 +44,10 @@ def command(scenarios: tuple[Path, ...], executor: str, store: str, output: Path
         raise VacuousError(
             "there is no scenario to run", place=", ".join(str(path) for path in scenarios)
         )
-    with ExitStack() as stack:
-        out = sys.stdout if output is None else stack.enter_context(_open(output))
+    check_writable(output)
+    with _output(output) as write:
         for scenario in _with_progress(corpus, executor):
-            out.write(trace_line(run_scenario(scenario, executor, store=store)) + "\n")
-            out.flush()
+            write(trace_line(run_scenario(scenario, executor, store=store)) + "\n")
     return _report_invalid_plans(corpus, executor)
 
 
@@ -62,11 +61,20 @@ def _report_invalid_plans(corpus: Iterable[Scenario], executor: str) -> ExitCode
     return code
 
 
-def _open(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError(error.strerror or "cannot be written", place=str(path)) from None
+@contextmanager
+def _output(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """Give a function that writes a line: at once to a reader, or into a file that is then whole."""
+    if path is None:
+        out = sys.stdout  # now: a bar that is shown meanwhile takes its place
+
+        def show(line: str) -> None:
+            out.write(line)
+            out.flush()
+
+        yield show
+        return
+    with whole_file(path) as file:
+        yield lambda line: file.write(line.encode())
 
 
 def _with_progress(corpus: Iterable[Scenario], executor: str) -> Iterator[Scenario]:
