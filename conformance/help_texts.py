@@ -78,6 +78,30 @@ TEACHINGS: Mapping[str, Teaching] = {
             ExitCode.VACUOUS: "the records are too few, or there are none",
         },
     ),
+    "shadow": Teaching(
+        "planproof shadow shadow.jsonl --report html=shadow.html",
+        "judges what the router's shadow runs have written, and writes a report to read",
+        {
+            ExitCode.PASSED: "no execution differs",
+            ExitCode.FAILED: "an execution differs",
+            ExitCode.VACUOUS: "there is none, or nothing is known of one",
+        },
+    ),
+    "record": Teaching(
+        "planproof record build recordings --out stories.jsonl",
+        "makes scenarios of what a recorder has written",
+        {ExitCode.PASSED: "done", ExitCode.VACUOUS: "an execution was left out, or there is none"},
+    ),
+    "record build": Teaching(
+        "planproof record build recordings --out stories.jsonl",
+        "makes scenarios of what a recorder has written",
+        {ExitCode.PASSED: "done", ExitCode.VACUOUS: "an execution was left out, or there is none"},
+    ),
+    "record from-redis": Teaching(
+        "planproof record from-redis --store redis://localhost:6379/0 --out stories.jsonl",
+        "makes scenarios of the executions that the store holds",
+        {ExitCode.PASSED: "done", ExitCode.VACUOUS: "an execution was left out, or there is none"},
+    ),
     "ledger": Teaching(
         "planproof ledger lint",
         "checks the shipped ledger",
