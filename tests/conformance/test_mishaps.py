@@ -68,7 +68,14 @@ GOOD = {
 REFUSED = {
     "shadow": ["shadow", "none.jsonl"],
     "record build": ["record", "build", "none.jsonl", "--out", "out.jsonl"],
-    "record from-redis": ["record", "from-redis", "--store", "none://nowhere", "--out", "out.jsonl"],
+    "record from-redis": [
+        "record",
+        "from-redis",
+        "--store",
+        "none://nowhere",
+        "--out",
+        "out.jsonl",
+    ],
 }
 
 # A file or folder that is not there, in the place of each argument that names one.
