@@ -4,6 +4,7 @@ Dask runs the cases of a worker that is lost again, on another one. The same see
 verdicts wherever they are computed, because each case is a pure function of its scenario.
 """
 
+import atexit
 import importlib
 import logging
 import re
@@ -102,6 +103,8 @@ def open_cluster(address: ClusterAddress) -> Iterator[Cluster]:
         raise
     except Exception as error:
         reason = str(error).strip() or type(error).__name__
+        if type(error).__name__ == "KilledWorker":
+            reason = "one worker after another died in the same cases; see the workers' own logs"
         raise HarnessError(f"the cluster at {where} failed: {reason}") from error
 
 
@@ -110,16 +113,25 @@ def _scheduler(address: ClusterAddress, distributed: Any) -> Iterator[Any]:
     if address.scheduler is not None:
         yield address.scheduler
         return
-    with distributed.LocalCluster(
-        n_workers=address.workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        memory_limit=0,  # the machine's own limits hold
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    with _local(address.workers, distributed) as cluster:
         yield cluster
+
+
+def _local(workers: int, distributed: Any) -> Any:
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,  # the machine's own limits hold
+            silence_logs=logging.CRITICAL,
+        )
+    except BaseException:
+        # What closes clusters at exit fails on one that is half there; its processes end by themselves.
+        atexit.unregister(distributed.deploy.spec.close_clusters)
+        raise
 
 
 def _check_versions(client: Any) -> None:

@@ -172,3 +172,19 @@ def test_a_chaos_campaign_says_the_same_on_a_cluster(tmp_path, monkeypatch):
         found.append(_timeless(json.loads((tmp_path / "out.json").read_text())))
     assert found[0] == found[1]
     assert found[0]["parts"]
+
+
+def test_cases_that_kill_every_worker_are_a_fault_of_the_harness(monkeypatch):
+    # As Dask raises it where a task has lost more workers than it allows.
+    killed = type("KilledWorker", (Exception,), {})
+
+    class Distributed:
+        def Client(self, *_arguments, **_options):  # noqa: N802 - the name in the library
+            raise killed("carry_out-1", "worker")
+
+    monkeypatch.setattr(cluster.importlib, "import_module", lambda _name: Distributed())
+    with (
+        pytest.raises(HarnessError, match="one worker after another died"),
+        open_cluster(ClusterAddress("tcp://10.0.0.1:1")),
+    ):
+        pass

@@ -10,7 +10,8 @@ from conformance.recording.building import Untestable, build
 from conformance.recording.recorded import read_recordings
 from conformance.runner import run_scenario
 from conformance.scenario import Scenario, read_scenarios
-from conformance.scenario_builder import succeeds
+from conformance.scenario_builder import ScenarioBuilder, succeeds
+from conformance.scenario_builder import run as driven
 
 from .conftest import REFUSED, Shop, record_legacy, record_unified, scenario_of
 
@@ -191,3 +192,15 @@ def test_calls_of_one_tool_keep_their_order_over_several_files(tmp_path):
     (found,) = read_recordings([other, path]).executions.values()
     assert [call.tool for call in found.ordered_calls()] == ["look", "hold", "pay"]
     assert isinstance(build(found), Scenario)
+
+
+def test_a_long_run_on_legacy_that_its_consumer_resumes_is_replayed(tmp_path):
+    long = ScenarioBuilder("long").chain("a", "b", "c").latencies(a=5_000, b=5_000, c=9)
+    scenario = long.drive(driven(assist=True)).build()
+    path = tmp_path / "recording.jsonl"
+    first = record_legacy(path, scenario)
+    assert len(first["segments"]) > 1
+    built = _built(path)
+    assert isinstance(built, Scenario)
+    assert _calls(run_scenario(built, "legacy")) == _calls(first)
+    assert built.driver[0].assist

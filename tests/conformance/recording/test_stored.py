@@ -199,3 +199,37 @@ def test_a_store_that_is_none_or_not_there(tmp_path, capsys, url, code):
     error = capsys.readouterr().err
     assert error.startswith("planproof: --store: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.redis
+def test_a_real_server_with_the_states_of_both_is_read_and_left_as_it_was(tmp_path, redis_server):
+    from redis.asyncio import Redis
+
+    kept, _ = _legacy_state(scenario_of("real-legacy"))
+    charged = scenario_of("real-unified")
+
+    async def main():
+        client = Redis.from_url(redis_server.url)
+        for key, value in kept.items():
+            await client.set(key, value)
+        store = RedisStore(client)
+        await record_unified(tmp_path / "r.jsonl", charged, Shop(), store)
+        keys = sorted(await client.keys("*"))
+        await client.aclose()
+        return keys
+
+    before = asyncio.run(main())
+    out = tmp_path / "scenarios.jsonl"
+    arguments = ["record", "from-redis", "--store", redis_server.url, "--out", str(out)]
+    assert run(arguments) == 0
+    abouts = {scenario.about for scenario in read_scenarios(out)}
+    assert abouts == {f"A run on {name} as its store had it." for name in ("legacy", "unified")}
+
+    async def keys():
+        client = Redis.from_url(redis_server.url)
+        found = sorted(await client.keys("*"))
+        await client.aclose()
+        return found
+
+    assert asyncio.run(keys()) == before
+    assert run(["diff", "--scenarios", str(out), "--findings", str(tmp_path / "found")]) == 0
