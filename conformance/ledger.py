@@ -162,7 +162,7 @@ def inspect_ledger(
         taken = {other.id for other in entries} | retired
         if entry.id in taken:
             faults.append(LedgerFault(name, FaultKind.SCHEMA, "ids are never used twice"))
-        faults += _aged(entry, today, corpus)
+        faults += _aged(entry, today, (path.parent, corpus))
         entries.append(entry)
     return Ledger(tuple(entries), path), faults
 
@@ -280,13 +280,16 @@ def _day(record: Mapping[str, Any], name: str) -> date:
         raise ValueError(f"{name} must be a date (YYYY-MM-DD), is {value!r}") from None
 
 
-def _aged(entry: Entry, today: date, corpus: Path) -> Iterator[LedgerFault]:
+def _aged(entry: Entry, today: date, folders: Sequence[Path]) -> Iterator[LedgerFault]:
+    """Yield what time and the disk say of an entry; its example lies in one of the folders."""
     if entry.expires <= entry.since:
         message = f"expires {entry.expires}, which is not after since {entry.since}"
         yield LedgerFault(entry.id, FaultKind.SCHEMA, message)
     elif entry.expires <= today:
         message = f"expired on {entry.expires}: decide again, or fix it"
         yield LedgerFault(entry.id, FaultKind.EXPIRED, message)
-    if entry.example.endswith((".json", ".jsonl")) and not (corpus / entry.example).is_file():
-        message = f"there is no file {corpus / entry.example}"
+    if entry.example.endswith((".json", ".jsonl")) and not any(
+        (folder / entry.example).is_file() for folder in folders
+    ):
+        message = f"there is no file {folders[0] / entry.example}"
         yield LedgerFault(entry.id, FaultKind.NO_EXAMPLE, message)

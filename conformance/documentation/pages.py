@@ -6,6 +6,7 @@ from pathlib import Path
 from conformance.documentation.command_page import command_page
 from conformance.documentation.configuration_page import configuration_page
 from conformance.documentation.engine_page import engine_page
+from conformance.documentation.fact_page import fact_page
 from conformance.documentation.format_page import format_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -15,6 +16,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": command_page,
     "configuration.md": configuration_page,
     "engine.md": engine_page,
+    "facts.md": fact_page,
     "formats.md": format_page,
 }
 

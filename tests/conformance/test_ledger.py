@@ -181,3 +181,11 @@ def test_lint_names_every_fault_and_exits_with_the_ledgers_code(tmp_path, capsys
 def test_lint_passes_a_sound_ledger(tmp_path, capsys):
     assert run(["ledger", "lint", "--ledger", str(_file(tmp_path, _entry()))]) == 0
     assert "1 entries are sound" in capsys.readouterr().out
+
+
+def test_the_example_of_a_ledger_of_one_s_own_lies_below_its_folder(tmp_path):
+    (tmp_path / "stories").mkdir()
+    (tmp_path / "stories" / "late.json").write_text("{}", encoding="utf-8")
+    assert _faults(tmp_path, _entry(example='"stories/late.json"')) == []
+    (fault,) = _faults(tmp_path, _entry(example='"stories/gone.json"'))
+    assert str(tmp_path / "stories" / "gone.json") in fault.message
