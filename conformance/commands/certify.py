@@ -122,7 +122,12 @@ def _try_the_kit(requirements: Requirements) -> ExitCode:
 
 def _write(certificate: Certificate, format_: str, output: Path | None) -> None:
     if format_ == "console" and output is None:
-        certify_console.render(certificate, Console(soft_wrap=True))
+        console = Console(soft_wrap=True)
+        with (
+            console.capture() as shown
+        ):  # the console itself would end with 1 where no reader is left
+            certify_console.render(certificate, console)
+        sys.stdout.write(shown.get())
         return
     if format_ == "json":
         text = certify_json.render(certificate)
