@@ -63,8 +63,10 @@ class LedgerSettings(_Section):
 class SizeSettings(_Section):
     """What is measured against which baseline (lines as `conformance.metrics.size` counts them).
 
-    The default baselines are the plan's: the workflow machine and the legacy executor as they were
-    before the unification.
+    A code line is a physical line with code on it: no blank lines, comments or docstrings. The
+    workflow machine is judged by its own lines; the lines, functions and complexity of every engine
+    module that it imports stand beside it, so that code which was only moved stays visible. The
+    default baselines are the plan's: both as they were before the unification.
 
     Attributes:
         workflow_machine: the module or file that is measured.
@@ -120,6 +122,8 @@ class FailureSettings(_Section):
 
 class DocsSettings(_Section):
     """What has to be documented.
+
+    A Python block that cannot run stands below `<!-- no-run: the reason -->`.
 
     Attributes:
         readme: the README that is judged; not set: `engine/README.md`.

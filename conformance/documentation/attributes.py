@@ -23,6 +23,12 @@ def attributes(owner: type) -> Mapping[str, str]:
     }
 
 
+def prose(owner: type) -> tuple[str, ...]:
+    """Return the paragraphs of a docstring between its first line and its attributes."""
+    text = _SECTION.sub("", inspect.cleandoc(owner.__doc__ or ""))
+    return tuple(" ".join(each.split()) for each in text.split("\n\n")[1:] if each.strip())
+
+
 def described(owner: type, names: Iterable[str]) -> Mapping[str, str]:
     """Return the descriptions of `names`, in their order.
 

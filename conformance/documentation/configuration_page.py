@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from codemods.migration_settings import MigrationSettings
 from codemods.settings import AllowEntry, ScanSettings
 from conformance.config import TABLE, Attestation, RunSettings, Settings
-from conformance.documentation.attributes import described
+from conformance.documentation.attributes import described, prose
 from conformance.documentation.markdown import code, table
 
 INTRODUCTION = f"""\
@@ -35,7 +35,7 @@ def configuration_page() -> str:
         elif name == "checklist":
             parts.append(_model_table(Attestation))
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            parts.append(_model_table(field.annotation))
+            parts += [*prose(field.annotation), _model_table(field.annotation)]
         if name == "scan":
             parts += ["Each entry of `allow` has:", _dataclass_table(AllowEntry)]
         elif name == "profile":

@@ -2,11 +2,14 @@
 
 import pytest
 
-from conformance.documentation.attributes import UndocumentedError, attributes, described
+from conformance.documentation.attributes import UndocumentedError, attributes, described, prose
 
 
 class Room:
     """A room.
+
+    It has
+    walls.
 
     Attributes:
         width: how wide it is,
@@ -24,6 +27,11 @@ class Bare:
 def test_each_attribute_has_its_text_on_one_line():
     assert attributes(Room) == {"width": "how wide it is, in metres", "NAME": "what it is called"}
     assert attributes(Bare) == {}
+
+
+def test_the_prose_is_what_stands_around_them():
+    assert prose(Room) == ("It has walls.", "More.")
+    assert prose(Bare) == ()
 
 
 def test_the_order_is_that_of_the_names():

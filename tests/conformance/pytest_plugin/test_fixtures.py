@@ -175,9 +175,9 @@ def test_executors_and_scenarios_repeat_a_test(suite, pytester):
     result.stdout.fnmatch_lines(["*test_ends?legacy-one?*PASSED*", "*test_ends?unified-two?*"])
 
 
-def test_the_example_of_the_readme(suite, pytester):
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    (block,) = re.findall(r"```python\n((?:(?!```).)*workflow_machine.*?)```", readme, re.DOTALL)
+def test_the_example_of_the_page(suite, pytester):
+    page = (Path(__file__).parents[3] / "conformance/docs/pytest.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n((?:(?!```).)*workflow_machine.*?)```", page, re.DOTALL)
     pytester.makepyfile(block)
     suite().assert_outcomes(passed=1)
 
