@@ -129,7 +129,28 @@ Operation: TypeAlias = Annotated[
 
 
 class Scenario(_Record):
-    """One scenario/v1 document."""
+    """One scenario/v1 document.
+
+    Attributes:
+        schema: the format and its version.
+        name: what reports call it; no two of a run have the same.
+        execution_id: a UUID.
+        plan: the plan, as production sends it.
+        intent: the intent that the plan was made for, if there is one.
+        idempotency: whether an idempotency service is given.
+        tools: what the registry knows of a tool, by its name.
+        outcomes: what the nth call of a tool does, by its name; the last one repeats, and a tool without
+            any succeeds after 10 ms with `{}`.
+        about: what it shows.
+        tags: words to choose it by.
+        driver: what is done to the execution, in order.
+        llm: the answers of the model, in order.
+        validator_errors: what the validator of parameters reports for every call of a tool.
+        validator: which validator was recorded; `validator_errors` hold its answers.
+        faults: operations of the store that fail.
+        trace_id: the trace that the execution belongs to.
+        redis_autoparse: the store client parses JSON by itself.
+    """
 
     schema_: Literal["scenario/v1"] = Field(alias="schema")
     name: str = Field(min_length=1)

@@ -14,7 +14,17 @@ class UndocumentedError(Exception):
 
 def attributes(owner: type) -> Mapping[str, str]:
     """Return name -> description, from the section `Attributes:` of the docstring of `owner`."""
-    section = _SECTION.search(inspect.cleandoc(owner.__doc__ or ""))
+    return attributes_in(inspect.cleandoc(owner.__doc__ or ""))
+
+
+def without_attributes(docstring: str) -> str:
+    """Return a clean docstring without its section `Attributes:`."""
+    return _SECTION.sub("", docstring).strip()
+
+
+def attributes_in(docstring: str) -> Mapping[str, str]:
+    """Return the same from a docstring that is clean."""
+    section = _SECTION.search(docstring)
     if section is None:
         return {}
     return {
@@ -25,7 +35,7 @@ def attributes(owner: type) -> Mapping[str, str]:
 
 def prose(owner: type) -> tuple[str, ...]:
     """Return the paragraphs of a docstring between its first line and its attributes."""
-    text = _SECTION.sub("", inspect.cleandoc(owner.__doc__ or ""))
+    text = without_attributes(inspect.cleandoc(owner.__doc__ or ""))
     return tuple(" ".join(each.split()) for each in text.split("\n\n")[1:] if each.strip())
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from conformance.documentation.attributes import attributes_in, without_attributes
 from conformance.documentation.markdown import code, table
 from conformance.schemas import FORMATS, schema
 
+# Documents that people write: their inner records are shown, too.
+WRITTEN = ("scenario", "ledger")
+
 INTRODUCTION = """\
 Documents that planproof reads or writes. `planproof schema NAME` prints the whole JSON Schema; this page
-has the top level of each. Fields are only ever added."""
+has the top level of each, and the inner records of those that people write. Fields are only ever added."""
 
 Schema = Mapping[str, Any]
 
@@ -21,6 +25,9 @@ def format_page() -> str:
         parts += [f"## {name}", f"{code(f'planproof schema {name}')}: {code(document['$id'])}"]
         for variant in _variants(document):
             parts += _variant(variant, document)
+        if name in WRITTEN:
+            for inner in document.get("$defs", {}).values():
+                parts += _variant(inner, document) if "properties" in inner else ()
     return "\n\n".join(parts) + "\n"
 
 
@@ -31,21 +38,19 @@ def _variants(document: Schema) -> list[Schema]:
 
 
 def _variant(variant: Schema, document: Schema) -> Iterator[str]:
-    about = " ".join(str(variant.get("description", "")).split())
+    docstring = str(variant.get("description", ""))
+    about, said = " ".join(without_attributes(docstring).split()), attributes_in(docstring)
     title = str(variant.get("title", ""))
     yield f"**{title}.** {about}".strip() if title else about
     required = set(variant.get("required", ()))
     rows = [
-        (
-            code(name),
-            _kind(each, document),
-            "yes" if name in required else "",
-            str(each.get("description", "")),
-        )
+        (code(name), _kind(each, document), "yes" if name in required else "", said.get(name, ""))
         for name, each in variant.get("properties", {}).items()
     ]
     if rows:
-        yield table(("field", "type", "required", "meaning"), rows)
+        headings = ("field", "type", "required", "meaning")
+        width = len(headings) if said else len(headings) - 1
+        yield table(headings[:width], [row[:width] for row in rows])
 
 
 def _resolved(part: Schema, document: Schema) -> Schema:

@@ -1,12 +1,15 @@
 """Without these tests the pages would tell of commands that fail and of files that are gone."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from conformance.cli import command_group
 from conformance.documentation.pages import DOCS, FOLDER
 from conformance.documentation.walkthrough import walk
 
@@ -21,6 +24,7 @@ READMES = [
 ]
 EXEMPT_MAX = 3  # blocks of one page that cannot run
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+PLANPROOF = re.compile(r"(?:\S*/)?planproof ")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -33,6 +37,33 @@ def consumer(tmp_path):
         command = ["git", "-c", "user.name=r", "-c", "user.email=r@example.org", *arguments]
         subprocess.run(command, cwd=folder, check=True)
     return folder
+
+
+def _command_lines(text):
+    """Return the command lines of a text: of its `bash` blocks, and those that are indented."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines() + re.findall(
+        r"^ {4}(planproof .*)$", text, re.MULTILINE
+    )
+    parts = (part.strip() for line in lines for part in re.split(r"&&|;|\|", line))
+    return [shlex.split(part, comments=True) for part in parts if PLANPROOF.match(part)]
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_commands_of_a_readme_are_commands(page):
+    group = command_group()
+    for words in _command_lines(page.read_text("utf-8")):
+        command, rest = group, words[1:]
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            found = command.get_command(click.Context(command), rest[0])
+            assert found is not None, words
+            command, rest = found, rest[1:]
+        # Raises for an option that is not known; values and files are not looked at.
+        command.make_parser(click.Context(command)).parse_args(list(rest))
+
+
+def test_there_are_commands_in_the_readmes():
+    assert sum(len(_command_lines(page.read_text("utf-8"))) for page in READMES) > 20
 
 
 @pytest.mark.slow
