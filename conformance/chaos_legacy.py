@@ -128,7 +128,7 @@ class LegacyPort(ExecutorPort):
         status = str(data["status"])
         ended = status in ENDED
         steps = {
-            self._names[step["step_id"]]: StepView(str(step["status"]), _hash(step.get("output")))
+            self._names[step["step_id"]]: StepView(str(step["status"]), hash_of(step.get("output")))
             for step in data["step_states"]
         }
         schedule = image.get(SCHEDULE_KEY.encode())
@@ -143,7 +143,7 @@ class LegacyPort(ExecutorPort):
     @override
     def final_hash(self, image: Image) -> str:
         view = self.view(image)
-        return str(_hash([view.status, {name: one.status for name, one in view.steps.items()}]))
+        return str(hash_of([view.status, {name: one.status for name, one in view.steps.items()}]))
 
     @override
     def left_behind(self, image: Image) -> tuple[str, ...]:
@@ -220,7 +220,8 @@ def _legacy_plan(plan: ChaosPlan) -> tuple[Mapping[str, Any], str]:
     return document["plan"], str(document["execution_id"])
 
 
-def _hash(value: Any) -> str | None:
+def hash_of(value: Any) -> str | None:
+    """Return a short hash of a JSON value; of none, none."""
     if value is None:
         return None
     text = json.dumps(value, sort_keys=True)

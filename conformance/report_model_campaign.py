@@ -187,8 +187,17 @@ def _mutant_item(trial: Trial) -> Item:
         status=Status.PASSED if passes else Status.FAILED,
         title=mutant.story,
         message=f"{said}; {trial.enumerated.cases} cases",
-        replay=f"planproof chaos --mutants {trial.mutant}",
+        replay=mutant_replay(trial),
     )
+
+
+def mutant_replay(trial: Trial) -> str:
+    """Return the command that plants a bug and runs again what revealed it, or looks for it anew."""
+    command = f"planproof chaos --mutants {trial.mutant}"
+    kill = trial.enumerated.first(BY_NAME[trial.mutant].predicates or None)
+    if kill is None:
+        return command
+    return command + replay_command(kill.case).removeprefix("planproof chaos")
 
 
 def _part_items(result: CampaignResult) -> Iterator[Item]:

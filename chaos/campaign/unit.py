@@ -3,9 +3,11 @@
 A unit takes some tenths of a second at least, so that sending it costs next to nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chaos.campaign.result import UnitResult
 from chaos.case import Case
 from chaos.explore.closure import CRASHES, KILLS, SURVIVED
 from chaos.fault_kinds import FaultKind
@@ -18,6 +20,8 @@ class Work(StrEnum):
     CLOSURE = "closure"
     CUTS = "cuts"
     MUTANT = "mutant"
+    GIVEN = "given"
+    """What the unit brings along."""
 
 
 class Reach(StrEnum):
@@ -51,7 +55,7 @@ class Unit:
         seconds: of CPU time that a mutant gets at most.
         weight: CPU time that it takes, roughly, in seconds: for the estimate alone.
         required: the campaign says nothing without it; else it is run as far as time allows.
-        alone: it waits for real processes and the wall clock, so that few of its kind run at once.
+        given: what is done, for work that the unit brings along; it can be sent to another process.
     """
 
     id: str
@@ -65,3 +69,4 @@ class Unit:
     seconds: float = 0.0
     weight: float = 0.0
     required: bool = True
+    given: "Callable[[Unit], UnitResult] | None" = None

@@ -31,6 +31,9 @@ def work(unit: Unit) -> UnitResult:
             return _work_cuts(unit)
         case Work.MUTANT:
             return _work_mutant(unit)
+        case Work.GIVEN:
+            assert unit.given is not None  # noqa: S101 - whoever makes such a unit gives it its work
+            return unit.given(unit)
 
 
 @dataclass(frozen=True, slots=True)

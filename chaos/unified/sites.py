@@ -15,11 +15,12 @@ from engine import redis_scripts
 SCRIPTS: tuple[str, ...] = tuple(redis_scripts.BY_NAME.values())
 
 
-def _sha1(text: str) -> bytes:
+def digest_of(text: str) -> bytes:
+    """Return what a script is called by, as it is sent."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
 
 
-_NAMES = {_sha1(text): name for name, text in redis_scripts.BY_NAME.items()}
+_NAMES = {digest_of(text): name for name, text in redis_scripts.BY_NAME.items()}
 _SCRIPT_COMMANDS = frozenset({b"EVALSHA", b"EVAL"})
 _STEP_WORDS = {
     "pending": "defer",
@@ -38,7 +39,7 @@ def script_of(command: Command) -> tuple[str, Sequence[bytes]] | None:
     """Return the script that a command calls, and its arguments; None: it calls none of these."""
     if command[0].upper() not in _SCRIPT_COMMANDS:
         return None
-    digest = command[1] if command[0].upper() == b"EVALSHA" else _sha1(command[1].decode())
+    digest = command[1] if command[0].upper() == b"EVALSHA" else digest_of(command[1].decode())
     return _NAMES.get(digest, "script"), command[3 + int(command[2]) :]
 
 

@@ -24,22 +24,30 @@ from chaos.campaign.profile import PROFILES, find_profile
 from chaos.campaign.result import CampaignResult
 from chaos.campaign.running import Campaign, Head
 from chaos.campaign.unit import Unit
-from chaos.explore.shrinking import shrink
-from chaos.fault_id import FaultIdError, format_case, parse_case
+from chaos.fault_id import parse_case
 from chaos.mutants.catalogue import BY_NAME
+from chaos.mutants.trial import read_trial
 from chaos.plans import UnknownPlanError, find_plan
-from chaos.running import replay
-from chaos.timeline import timeline
 from conformance.cluster import ClusterAddress, open_cluster
-from conformance.commands.chaos_against import AGAINST, port_named
+from conformance.commands.chaos_against import AGAINST
 from conformance.commands.chaos_against import against as compare
 from conformance.commands.chaos_against import subject as break_subject
 from conformance.commands.chaos_budget import campaign_bar, check_store, seconds_of
+from conformance.commands.chaos_replay import (
+    replay_case,
+    run_again,
+    shrink_case,
+    smallest_like,
+)
 from conformance.commands.cluster_option import cluster_option
 from conformance.commands.report_output import Destinations, moment, report_options
-from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError
-from conformance.report_model import STATUS_CODES
-from conformance.report_model_campaign import STATUSES, replay_command, run_report
+from conformance.cutover import PART as CUTOVER
+from conformance.cutover import PROFILES as WITH_CUTOVER
+from conformance.cutover import cutover_facts, cutover_units
+from conformance.errors import ExitCode, UsageError, VacuousError
+from conformance.replay_files import FOLDER as FAILURES
+from conformance.replay_files import read_replay, write_replays
+from conformance.report_model_campaign import mutant_replay, replay_command, run_report
 from conformance.report_model_chaos import CaseTimeline
 from conformance.report_model_timeline import case_timeline
 from conformance.reporters import run_console
@@ -76,9 +84,10 @@ class Ground:
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per CPU.")
 @cluster_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is sampled.")
-@click.option("--replay", "replayed", metavar="ID", help="Run one case again and show it.")
+@click.option("--replay", "replayed", metavar="ID|FILE", help="Run one case again and show it.")
 @click.option("--shrink", "shrunk", metavar="ID", help="Find the smallest case that fails alike.")
 @click.option("--against", type=click.Choice(AGAINST), help="Break both, side by side.")
+@click.option("--cutover", is_flag=True, help="Kill legacy everywhere, then whoever takes over.")
 @click.option("--subject", "foreign", metavar="NAME", help="Kill this executor at each call.")
 @click.option("--store", metavar="URL", help="Server for real processes; default: their own.")
 @click.option("--i-know", is_flag=True, help="Use that server even if it holds other keys.")
@@ -98,6 +107,7 @@ def command(
     replayed: str | None,
     shrunk: str | None,
     against: str | None,
+    cutover: bool,
     foreign: str | None,
     store: str | None,
     i_know: bool,
@@ -111,9 +121,9 @@ def command(
     A campaign that was interrupted goes on where it stood when the same command is given again.
     """
     if replayed is not None:
-        return int(_replay(replayed))
+        return int(replay_case(replayed, mutants))
     if shrunk is not None:
-        return int(_shrink(shrunk))
+        return int(shrink_case(shrunk, mutants))
     if cluster is not None and jobs is not None:
         raise UsageError("--cluster brings its own workers", advice="leave --jobs out")
     if update_points:
@@ -124,7 +134,7 @@ def command(
         destinations.deliver(other, {}, run_console.verdict_line(other))
         return other.exit_code
     check_store(store, i_know=i_know)
-    name = profile or _name(plans, mutants, writes=writes)
+    name = profile or (CUTOVER if cutover else _name(plans, mutants, writes=writes))
     units = _units(name, plans, mutants, seed)
     head = Head(
         profile=name,
@@ -132,13 +142,15 @@ def command(
         jobs=jobs or os.cpu_count() or 1,
         version=version("planproof"),
         identity=sources_hash(),
-        command=_again(profile, plans, mutants, seed),
+        command=_again(profile, plans, mutants, seed, cutover=cutover),
         started_at=moment(),
     )
     limit = budget if budget is not None else _budget(name)
     campaign = Campaign(units, head, limit, strict=budget is not None)
     result = _run(campaign, Ground(cluster, store, i_know), restart=restart)
-    report = run_report(result, whole=name in PROFILES, timelines=_timelines(result))
+    report = run_report(
+        result, (), _evidence(result), whole=name in PROFILES, timelines=_timelines(result)
+    )
     if writes and report.exit_code == ExitCode.PASSED:
         write_guarantees(result, _source(GUARANTEES), _source("../engine/README.md"))
     destinations.deliver(
@@ -170,7 +182,10 @@ def _units(name: str, plans: Sequence[str], mutants: str | None, seed: int) -> l
         return list(guarantee_units())
     if mutants:
         return _mutants(mutants)
+    if name == CUTOVER:
+        return list(cutover_units(plans))
     units = list(plan_units(plans) if plans else units_of(find_profile(name), seed))
+    units += cutover_units() if name in WITH_CUTOVER else ()
     if not units:
         raise VacuousError("there is nothing to run")
     return units
@@ -226,12 +241,32 @@ def _pool(ground: Ground, jobs: int) -> Iterator[tuple[Executor, int]]:
         yield opened.executor, opened.workers
 
 
-def _again(profile: str | None, plans: Sequence[str], mutants: str | None, seed: int) -> str:
+def _again(
+    profile: str | None, plans: Sequence[str], mutants: str | None, seed: int, *, cutover: bool
+) -> str:
     words = ["planproof", "chaos"]
     words += ["--mutants", *([] if mutants == ALL else [mutants])] if mutants else []
     words += ["--profile", profile] if profile else []
+    words += ["--cutover"] if cutover else []
     words += chain.from_iterable(("--plan", plan) for plan in plans)
     return shlex.join([*words, "--seed", str(seed)])
+
+
+def _evidence(result: CampaignResult) -> tuple[tuple[str, str], ...]:
+    """Write the failures down; return how cutovers ended, where the failures are, the smallest cases."""
+    files = write_replays(result.failures, smallest_like)
+    trials = [read_trial(document) for document in result.trials[:TIMELINES_MAX]]
+    counts = (
+        *cutover_facts(result.tallies),
+        *((f"replay {trial.mutant}", mutant_replay(trial)) for trial in trials),
+    )
+    if not files:
+        return counts
+    smallest = dict.fromkeys(read_replay(file).smallest for file in files)
+    shown = (
+        ("smallest case", replay_command(one)) for one in list(smallest)[:TIMELINES_MAX] if one
+    )
+    return (*counts, ("replay files", f"{len(files)} in {FAILURES}"), *shown)
 
 
 def _timelines(result: CampaignResult) -> tuple[CaseTimeline, ...]:
@@ -239,45 +274,6 @@ def _timelines(result: CampaignResult) -> tuple[CaseTimeline, ...]:
     found = []
     for failure in result.failures[:TIMELINES_MAX]:
         with suppress(Exception):  # a case that the harness cannot run has no timeline
-            case, history = replay(failure.case)
+            case, history = run_again(parse_case(failure.case))
             found.append(case_timeline(case, history, replay_command(failure.case)))
     return tuple(found)
-
-
-def _replay(text: str) -> ExitCode:
-    """Run a case twice, show its timeline, its digest and what it comes to."""
-    try:
-        case = parse_case(text)
-        port = port_named(case.subject)
-        result, history = replay(case, port_factory=port)
-        again, _ = replay(case, port_factory=port)
-    except (FaultIdError, UnknownPlanError) as error:
-        raise UsageError(str(error)) from None
-    except UsageError:
-        raise
-    except Exception as error:
-        raise HarnessError(f"{text}: {type(error).__name__}: {error}") from error
-    for line in timeline(result, history):
-        click.echo(line)
-    click.echo(f"history {result.digest}")
-    if again.digest != result.digest:
-        click.echo(f"a second run has another history: {again.digest}")
-        return ExitCode.FAILED
-    click.echo("a second run has the same history, bit for bit")
-    return STATUS_CODES[STATUSES[str(result.judgement)]]
-
-
-def _shrink(text: str) -> ExitCode:
-    try:
-        case = parse_case(text)
-        find_plan(case.plan)
-    except (FaultIdError, UnknownPlanError) as error:
-        raise UsageError(str(error)) from None
-    smallest = shrink(case)
-    result, history = replay(smallest)
-    if str(result.judgement) == "held":
-        raise VacuousError(f"{text} holds: there is nothing to shrink")
-    for line in timeline(result, history):
-        click.echo(line)
-    click.echo(replay_command(format_case(smallest)))
-    return ExitCode.FAILED
