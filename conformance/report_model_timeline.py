@@ -63,13 +63,19 @@ def _in_lane(record: Record, said: str) -> str:
 def story(case: Case) -> str:
     """Return in plain sentences what was done to a case."""
     done = [
-        f"in life {point.life}, at occurrence {point.nth} of {point.site!r}: {BY_KIND[point.kind].meaning}"
+        f"in life {point.life}, at {point.site!r} for the {_nth(point.nth)} time: "
+        f"{BY_KIND[point.kind].meaning}"
         for point in case.faults
     ]
-    what = f"Plan {case.plan!r} was run from its begin to its end"
+    what = f"Plan {case.plan!r} was run by the {case.subject} executor from its begin to its end"
     if not done:
         return f"{what}, and nothing was done to it."
     return f"{what}, and this was done to it: {'; '.join(done)}."
+
+
+def _nth(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number in (11, 12, 13) else endings.get(number % 10, 'th')}"
 
 
 def _lane(record: Record) -> Literal["worker", "store", "ledger"]:

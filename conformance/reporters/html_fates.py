@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from conformance.report_model_chaos import Chaos
 
 LEGEND = (
-    ("clean", "as if nothing had happened"),
+    ("clean", "clean: as if nothing had happened"),
     ("repeated", "called twice under one key"),
-    ("diverged", "ended otherwise"),
-    ("stuck", "never ended"),
-    ("duplicated", "an effect happened twice"),
+    ("diverged", "diverged: ended otherwise"),
+    ("stuck", "stuck: never ended"),
+    ("duplicated", "duplicated: an effect happened twice"),
     ("lost", "lost"),
 )
 LEFT, STEP, ROW, HEAD = 110, 9, 18, 24

@@ -8,9 +8,15 @@ import shutil
 
 import pytest
 
+from chaos.fault_id import parse_case
+from conformance.commands.chaos_replay import run_again
 from conformance.report_history import PastMetric, PastRun
 from conformance.report_model import Status
+from conformance.report_model_campaign import replay_command
+from conformance.report_model_fates import against_report
+from conformance.report_model_timeline import case_timeline
 from conformance.reporters.html import render
+from conformance.side_by_side import PORTS, strike, struck_cases
 
 from .conftest import CHAOS, CODEMOD, ITEMS, report_of, scenario
 
@@ -193,6 +199,57 @@ def test_it_can_be_used_by_keyboard_alone(opened):
             break
     press(Keys.ENTER)
     assert driver.execute_script("return document.querySelector('#list details').open")
+
+
+FAILED = "chain2/L1@s1.tool#1:TA/subject=legacy-restarted"
+
+
+@pytest.fixture(scope="module")
+def chaos_page(tmp_path_factory):
+    case, history = run_again(parse_case(FAILED))
+    drawn = case_timeline(case, history, replay_command(FAILED))
+    points = [strike(name, one) for name in PORTS for one in struck_cases(name, ["chain1"])]
+    report = against_report(points, "planproof chaos --against legacy")
+    chaos = report.chaos.model_copy(update={"timelines": (drawn,)})
+    file = tmp_path_factory.mktemp("chaos") / "chaos.html"
+    file.write_text(render(report.model_copy(update={"chaos": chaos}), []), "utf-8")
+    return file.as_uri(), points
+
+
+def _boxes(driver, selector):
+    return driver.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(e => {"
+        "const b = e.getBoundingClientRect(); return [b.width, b.height]})",
+        selector,
+    )
+
+
+def test_a_failure_is_told_to_somebody_who_has_never_seen_one(chromium, chaos_page):
+    chromium.get(chaos_page[0])
+    told = chromium.find_element("css selector", "section.case").text
+    assert "run by the legacy-restarted executor" in told
+    assert "at 's1.tool' for the 1st time: killed after the effect" in told
+    assert "How to read it: time goes down." in told
+    assert f"planproof chaos --replay '{FAILED}'" in told
+    heads = [text for text in _texts(chromium, "section.case th") if text]
+    assert heads[:6] == ["No.", "Time", "Life", "Worker", "Store", "Outside world"]
+    rows = [" ".join(row.split()) for row in _texts(chromium, "section.case tbody tr")]
+    assert sum("FAULT TA at s1.tool" in row for row in rows) == 1
+    assert sum("effects-as-promised" in row for row in rows) == 2
+    assert all(width > 0 and height > 0 for width, height in _boxes(chromium, "section.case tr"))
+    assert chromium.execute_script(CONTRAST) == []
+
+
+def test_the_picture_has_a_square_for_each_point_and_names_its_colours(chromium, chaos_page):
+    page, points = chaos_page
+    chromium.get(page)
+    squares = _boxes(chromium, "#chaos svg rect")
+    assert len(squares) >= len(points)
+    assert all(width >= 3 and height >= 3 for width, height in squares)
+    text = chromium.find_element("id", "chaos").text
+    for fate in ("clean: as if", "stuck: never", "duplicated: an effect"):
+        assert fate in text
+    assert chromium.get_log("browser") == []
 
 
 # Every visible text against the nearest background that is not transparent (WCAG 2, level AA).
