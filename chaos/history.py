@@ -54,6 +54,7 @@ class StoreOperation(Record):
         changed: whether the store's content is another one afterwards.
         epoch: the fencing token that it carried, where it carried one.
         refused: the script refused it as stale, held or undone: its own word for it.
+        slots: of a cluster, in which the keys lie that one script names; 0: it is no script.
     """
 
     site: str
@@ -63,6 +64,7 @@ class StoreOperation(Record):
     changed: bool = False
     epoch: int | None = None
     refused: str | None = None
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from chaos.plan_shapes import Edges, covering_rows, parse_shape, shape_name
 from engine import (
     AlternativeTool,
+    Durability,
     EffectSemantics,
     FailoverPolicy,
     FailoverRule,
@@ -72,6 +73,7 @@ class ChaosPlan:
 
 
 WORKER = WorkflowSettings.worker()
+REPLICATED = WORKER.model_copy(update={"durability": Durability.REPLICATED})
 BUDGET_MS = 1_000
 SEGMENTED = WorkflowSettings(checkpoint_threshold_ms=BUDGET_MS, step_abort_ms=None)
 LONG_MS = 1_500
@@ -237,6 +239,8 @@ def _named() -> Mapping[str, ChaosPlan]:
         _chain("at-most-once", "keyed", "once", "keyed"),
         _chain("doubt-given-up", "undoable", "once", settles_doubt=False),
         _chain("unkeyed", "unkeyed", "unkeyed"),
+        _chain("replicated", "once", "unkeyed", "query", settings=REPLICATED),
+        _chain("replicated-saga", "undoable", "unkeyed-undoable", "fails", settings=REPLICATED),
         _chain("cancel", "undoable", "yields", "keyed", "keyed", cancel_after_ms=700),
         _with(
             _of_kinds("eager", 4, ((0, 2), (1, 3)), ("keyed", "yields", "unkeyed", "keyed")),

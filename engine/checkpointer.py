@@ -150,14 +150,13 @@ class Checkpointer:
         Raises:
             engine.errors.NotReplicatedError: they do not, in time.
             engine.errors.ReplicationUnsupportedError: the store cannot tell.
+            engine.errors.LeaseLostError: another process took over, or the store lost what was written.
             engine.errors.StoreUnavailableError: the store failed.
         """
         if not self._replicas:
             return
         try:
-            await self._store.replicate(
-                self._lease.execution_id, self._replicas, self._replication_timeout_ms
-            )
+            await self._store.replicate(self._lease, self._replicas, self._replication_timeout_ms)
         except EngineError as error:
             self._tell_failed(error)
             raise

@@ -64,6 +64,7 @@ class Moment(NamedTuple):
         now_ms: epoch milliseconds.
         budget_left_ms: of this segment; None: no limit.
         timed_out: the plan's own time limit has passed.
+        by_layers: a batch ends before the next begins; else each step begins as soon as it can.
     """
 
     now_ms: int
@@ -71,6 +72,7 @@ class Moment(NamedTuple):
     cancel_requested: bool
     yield_requested: bool
     timed_out: bool
+    by_layers: bool = True
 
 
 def decide(progress: Progress, moment: Moment) -> Action:
@@ -89,7 +91,10 @@ def decide(progress: Progress, moment: Moment) -> Action:
     ready = progress.ready()
     runnable = [index for index in ready if _is_runnable(progress, index, moment.now_ms)]
     if runnable:
-        return RunBatch(runnable)
+        # A batch that a dead process left is ended first: what follows begins, or does not, as if
+        # nobody had died, and nothing new begins beside a step that is about to fail.
+        begun = [at for at in runnable if progress.states[at].status is _IN_PROGRESS]
+        return RunBatch(begun if begun and moment.by_layers else runnable)
     return _wait(progress, ready, moment)
 
 

@@ -107,7 +107,8 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 """
 )
 
-# ARGV: execution id, operation id, facts, then the lists that the facts count: fields set (name,
+# ARGV: execution id, operation (its id, a space, and the owner of the lease), facts, then the lists
+# that the facts count: fields set (name,
 # value), fields removed, steps (index, text), undone steps (index, text), steps whose undoing
 # begins (index), events (text). Facts are one text, parted by spaces: token, version, due ('keep',
 # 'remove' or a time), release, expire_s, lease_ms, now, five counts, the bound of the outbox, the
@@ -116,6 +117,9 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 # Where there are subscribers the shard's feed gets them too. A lease of which less than half is left
 # is prolonged with the write. Whatever a foreign value in a key makes fail is read before the first
 # write: a script that fails half way keeps what it wrote.
+#
+# A token is a count, and a store that loses a grant gives the same one out again: so the owner, which
+# is drawn at random, is compared too, and is part of the operation that is remembered.
 #
 # A step whose undoing has begun has a tombstone among the steps ('!' and its index, with the token
 # that set it). A result that comes after it is refused, whoever brings it.
@@ -126,7 +130,8 @@ local token, expected, due, release, expire_s, lease, given, set, removed, steps
       bound, events = string.match(ARGV[3],
   '^(%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
-                         'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events')
+                         'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events',
+                         'lease_owner')
 local function ok(version)
   if state[4] or state[8] then return {'OK', version, state[4] or '', state[8] or ''} end
   return tonumber(version)
@@ -135,6 +140,7 @@ if not state[1] then return {'MISSING'} end
 if state[1] ~= token then return {'STALE', state[1]} end
 if state[3] == ARGV[2] then return ok(state[2]) end
 if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
+if state[10] ~= string.match(ARGV[2], '^%S* (.*)$') then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
 set, removed, steps, undone, undoing, events =
@@ -213,13 +219,13 @@ return ok(version)
 """
 )
 
-# ARGV: execution id, token, lease_ms, now. A renewal that arrives after the lease was given back
+# ARGV: execution id, token, lease_ms, now, owner. A renewal that arrives after the lease was given back
 # comes too late: it must not move the time of the resume.
 RENEW = (
     CLOCK
     + """
 local state = redis.call('HMGET', KEYS[1], 'fence', 'lease_owner')
-if state[1] ~= ARGV[2] or state[2] == '' then return {'STALE'} end
+if state[1] ~= ARGV[2] or state[2] ~= ARGV[5] then return {'STALE'} end
 local until_ms = string.format('%d', clock(ARGV[4]) + tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'lease_until_ms', until_ms)
 redis.call('ZADD', KEYS[5], until_ms, ARGV[1])

@@ -127,18 +127,24 @@ class RedisStore:
         reply = await self._run(
             redis_scripts.RENEW,
             lease.execution_id,
-            [lease.execution_id, str(lease.token), str(lease_ms), self._now()],
+            [lease.execution_id, str(lease.token), str(lease_ms), self._now(), lease.owner],
         )
         if reply[0] != "OK":
             raise LeaseLostError(f"execution {lease.execution_id} was taken over")
 
-    async def replicate(self, execution_id: str, replicas: int, timeout_ms: int) -> None:
+    async def replicate(self, lease: Lease, replicas: int, timeout_ms: int) -> None:
         """Wait for replicas. See `engine.store.Store`."""
+        execution_id = lease.execution_id
+        run = self._keys(execution_id)[0]
         key = f"{{{self._prefix}:{self._shard(execution_id):02d}}}:barrier"
-        await self._guard(
+        found = await self._guard(
             f"execution {execution_id}",
-            lambda: replicate(self._client, key, replicas, timeout_ms),
+            lambda: replicate(
+                self._client, key, replicas, timeout_ms, ("HMGET", run, *redis_wire.GUARDS)
+            ),
         )
+        if not redis_wire.is_kept(lease, redis_wire.as_text(found)):
+            raise LeaseLostError(f"execution {execution_id}: the store lost what was written")
 
     async def load(self, execution_id: str) -> ExecutionState:
         """Read everything. See `engine.store.Store`."""

@@ -1,12 +1,23 @@
 """The wire form of the scripts' arguments and replies. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import codec
 from engine.limits import MAX_OUTBOX_EVENTS
 from engine.states import ExecutionStatus
 from engine.store import Beginning, DueAt, Lease, Transition
+
+GUARDS = ("fence", "version", "lease_owner")
+"""Fields of the head that tell whether a lease's last write is there; see `is_kept`."""
+
+
+def is_kept(lease: Lease, guards: Sequence[str | None]) -> bool:
+    """Whether what was written under `lease` is there: nobody else writes higher versions under it."""
+    fence, version, owner = guards
+    if (fence, owner) != (str(lease.token), lease.owner) or version is None:
+        return False
+    return version.isdigit() and int(version) >= lease.version
 
 
 def head_of(beginning: Beginning) -> list[str]:
@@ -47,7 +58,8 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
         f"{len(fields) // 2} {len(removed)} {len(transition.steps)} {len(transition.undone)} "
         f"{len(transition.undoing)} {MAX_OUTBOX_EVENTS} {len(transition.events)}"
     )
-    arguments = [lease.execution_id, transition.operation_id, facts, *fields, *removed]
+    operation = f"{transition.operation_id} {lease.owner}"
+    arguments = [lease.execution_id, operation, facts, *fields, *removed]
     for states in (transition.steps, transition.undone):
         for index, state in states.items():
             arguments += (str(index), codec.encode_step(state))

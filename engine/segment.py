@@ -200,6 +200,7 @@ class Segment:
             timed_out=self._settings.enforce_plan_constraints
             and limit_ms is not None
             and now_ms - self._state.created_at_ms > limit_ms,
+            by_layers=self._eagerly is None,
         )
 
     def _cancel_reason(self) -> str | None:

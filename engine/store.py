@@ -131,10 +131,12 @@ class Store(Protocol):
             engine.errors.LeaseLostError: the token is not the newest.
         """
 
-    async def replicate(self, execution_id: str, replicas: int, timeout_ms: int) -> None:
+    async def replicate(self, lease: Lease, replicas: int, timeout_ms: int) -> None:
         """Wait until so many replicas have all that was written; for at most `timeout_ms`.
 
         Raises:
+            engine.errors.LeaseLostError: what was written under `lease` is not there: another process
+                took over, or the store has lost it.
             engine.errors.NotReplicatedError: they do not.
             engine.errors.ReplicationUnsupportedError: the store cannot tell.
         """

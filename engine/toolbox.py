@@ -14,6 +14,10 @@ from engine.tools import (
     ToolExecutor,
 )
 
+_TOLD_BY_INTENT = frozenset(
+    {EffectSemantics.UNKEYED, EffectSemantics.AT_MOST_ONCE, EffectSemantics.QUERYABLE}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
@@ -32,8 +36,8 @@ class Toolbox:
         return self.catalog.definition(tool_name) if self.catalog is not None else None
 
     def must_not_be_lost(self, tool_name: str) -> bool:
-        """Whether a call whose intent was lost could act twice, with nobody to notice."""
-        return self.effects(tool_name) in (EffectSemantics.UNKEYED, EffectSemantics.AT_MOST_ONCE)
+        """Whether a call whose intent was lost could act twice: only that tells of the first one."""
+        return self.effects(tool_name) in _TOLD_BY_INTENT
 
     def effects(self, tool_name: str) -> EffectSemantics:
         """Return what a tool declares about its effects; `unkeyed` if it declares nothing."""

@@ -1,5 +1,6 @@
 """Losses of the store: at every place that crashes lead to, it comes back without its last writes."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,11 @@ CUT_MAX = 8
 """Writes that are lost at most: more than lie between two commits of any plan here."""
 UNDER_A_LIFE = (1, 3)
 """Writes that are lost while a worker is at work: the one just acknowledged, and an intent before."""
+RETRIES = (0, 10)
+"""Settings of the Redis client under which they are: a client that repeats notices nothing."""
+GRANTING = frozenset({"begin", "claim"})
+MEETINGS = ("1.2", "1.3", "1.4")
+"""Schedules: the second process goes on to its grant, its first write, or its second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +48,9 @@ def cuts(
     mapper: Mapper = map,
     port_factory: PortFactory = UnifiedPort,
 ) -> Iterator[CaseResult]:
-    """Yield the verdicts on every cut, up to `bound` writes, at every node and under a first life.
+    """Yield the verdicts on every cut, up to `bound` writes, at every node and under every life.
 
-    Nodes are those of the closure over crashes (`chaos.explore.closure.CRASHES`).
+    Under a life a lost grant of the lease is given to a second process as well. Nodes are those of the closure over crashes (`chaos.explore.closure.CRASHES`).
     """
     yield from mapper(run_cut, cut_tasks(plan, kind, bound, port_factory))
 
@@ -56,9 +62,12 @@ def cut_tasks(
     base = Case(plan, policy=CUTTING[kind])
     for life, site, nth, target in sites_of(plan, port_factory):
         if target == Target.STORE:
-            for amount in UNDER_A_LIFE:
+            for amount, retries in itertools.product(UNDER_A_LIFE, RETRIES):
                 point = FaultPoint(life, site, nth, kind, amount)
-                yield CutTask(replace(base, faults=(point,)), None, port_factory)
+                case = replace(base, faults=(point,), retries=retries)
+                yield CutTask(case, None, port_factory)
+    for case in _granted_twice(base, kind, port_factory):
+        yield CutTask(case, None, port_factory)
     nodes: list[Snapshot] = []
     closure(
         plan,
@@ -70,6 +79,20 @@ def cut_tasks(
         for amount in range(1, min(bound, len(node.images)) + 1):
             faults = (*node.fired, server_point(node.lives, kind, amount))
             yield CutTask(replace(base, faults=faults), node, port_factory)
+
+
+def _granted_twice(base: Case, kind: FaultKind, port_factory: PortFactory) -> Iterator[Case]:
+    """Yield cases in which a grant of the lease is lost, and given to another while its holder lives."""
+    sites = [site for site in sites_of(base.plan, port_factory) if site[3] == Target.STORE]
+    for (life, site, nth, _), (heir, after, nth_after, _) in itertools.pairwise(sites):
+        if site not in GRANTING or heir != life:
+            continue
+        points = (
+            FaultPoint(life, site, nth, kind, 1),
+            FaultPoint(life, after, nth_after, FaultKind.SECOND_RESUMER),
+        )
+        for schedule in MEETINGS:
+            yield replace(base, faults=points, retries=max(RETRIES), schedule=schedule)
 
 
 def run_cut(task: CutTask) -> CaseResult:

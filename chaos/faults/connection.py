@@ -11,9 +11,11 @@ that knows the scripts has one occurrence an operation.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from redis import exceptions
+from redis.crc import key_slot
 from typing_extensions import override
 
 from chaos.fault_kinds import FaultKind
@@ -31,6 +33,7 @@ SOCKET_TIMEOUT_MS = 5_000
 WAITING = frozenset({b"WAIT", b"WAITAOF"})
 """Commands that wait for replicas, and for the append-only file."""
 
+_SCRIPTS = frozenset({b"EVAL", b"EVALSHA"})
 _K = FaultKind
 REFUSALS: Mapping[FaultKind, Callable[[], exceptions.RedisError]] = {
     _K.OUT_OF_MEMORY: lambda: exceptions.OutOfMemoryError(
@@ -55,6 +58,7 @@ class Passage:
         replies: how many replies are still to come.
         first_reply: what the first of them was.
         waits: it waits until what was written before cannot be lost any more.
+        slots: of a cluster, in which the keys of its script lie; 0: it is no script.
     """
 
     life: int
@@ -66,6 +70,7 @@ class Passage:
     replies: int = 1
     first_reply: Any = None
     waits: bool = False
+    slots: int = 0
 
 
 class Interceptor(Protocol):
@@ -118,6 +123,7 @@ class FaultyConnection(Connection):
         await self._notice_cut(passage)
         passage.replies = len(commands)
         passage.waits = any(one[0].upper() in WAITING for one in commands)
+        passage.slots = max(map(_slots, commands))
         kind = passage.kind
         if kind is FaultKind.KILLED_BEFORE:
             self._interceptor.unsent(passage)
@@ -144,8 +150,7 @@ class FaultyConnection(Connection):
             return await super().read_response(*args, **options)
         refusal = None if passage.kind is None else REFUSALS.get(passage.kind)
         if refusal is not None:
-            self._passage = None
-            self._interceptor.unsent(passage)
+            self._refuse(passage)
             raise refusal()
         try:
             reply = await super().read_response(*args, **options)
@@ -154,6 +159,15 @@ class FaultyConnection(Connection):
             raise
         await self._count(passage, reply)
         return reply
+
+    def _refuse(self, passage: Passage) -> None:
+        """Note a refusal, the first time; each command of a pipeline gets one."""
+        if passage.first_reply is None:
+            passage.first_reply = passage.kind
+            self._interceptor.unsent(passage)
+        passage.replies -= 1
+        if not passage.replies:
+            self._passage = None
 
     async def _count(self, passage: Passage, reply: Any) -> None:
         """Note one reply; the last one is where the faults after an operation happen."""
@@ -181,6 +195,18 @@ class FaultyConnection(Connection):
         self._interceptor.unsent(passage)
         await self.disconnect(nowait=True)
         raise error
+
+
+def _slots(command: Command) -> int:
+    """Return in how many slots of a cluster the keys of a script lie."""
+    if command[0].upper() not in _SCRIPTS:
+        return 0
+    return _slots_of(tuple(bytes(key) for key in command[3 : 3 + int(command[2])]))
+
+
+@lru_cache(maxsize=1024)
+def _slots_of(keys: tuple[bytes, ...]) -> int:
+    return len({key_slot(key) for key in keys})
 
 
 async def let_others_run() -> None:

@@ -32,6 +32,7 @@ from chaos.oracle import (
     final_as_undisturbed,
     history_well_formed,
     intent_before_call,
+    keys_of_one_slot,
     lease_exclusive,
     lease_kept,
     never_stranded,
@@ -51,6 +52,7 @@ from chaos.oracle import (
     status_monotone,
     store_faults_are_told,
     store_faults_fail_no_step,
+    token_of_one_holder,
     told_is_durable,
 )
 from chaos.oracle.facts import Facts, Finding
@@ -114,6 +116,7 @@ PREDICATES = (
         nothing_after_undoing,
         remains_are_listed,
         fenced,
+        token_of_one_holder,
         lease_exclusive,
         lease_kept,
         decided_once,
@@ -125,6 +128,7 @@ PREDICATES = (
         store_faults_fail_no_step,
         store_faults_are_told,
         nothing_left_behind,
+        keys_of_one_slot,
     ),
     *_of("liveness", never_stranded, ends_in_time, attempts_bounded, redone_work_bounded),
 )

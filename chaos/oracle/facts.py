@@ -1,5 +1,6 @@
 """What predicates ask of a history, worked out once."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -173,8 +174,8 @@ class Facts:
         ]
         epochs += [
             one.epoch
-            for one in self.checkpoints
-            if one.life == record.life and one.number < record.number
+            for before, one in itertools.pairwise((NOTHING, *self.checkpoints))
+            if one.life == record.life and one.number < record.number and one.epoch != before.epoch
         ]
         return max(epochs, default=0)
 
@@ -213,10 +214,15 @@ class Facts:
         attempts = self.attempts_of(step)
         first = attempts[0].number if attempts else None
         end = self.completed_at(step)
-        if any(first is None or cut.number > first for cut in self.cuts):
-            return Disturbance.TAIL_LOST
         effects = self.effects_of(step)
-        if any(effect.late for effect in effects) or any(map(self.is_stale, attempts)):
+        comes_late = any(effect.late for effect in effects) or any(map(self.is_stale, attempts))
+        if any(
+            first is None or cut.number > first or self._forgets(cut, step) for cut in self.cuts
+        ):
+            if not self.plan.settings.needed_replicas:
+                return Disturbance.TAIL_LOST
+            return Disturbance.LATE_EFFECT if comes_late else Disturbance.GUARDED_TAIL_LOST
+        if comes_late:
             return Disturbance.LATE_EFFECT
         if self.fired([FaultKind.TIMEOUT_AFTER_EFFECT], step):
             return Disturbance.ANSWER_LOST
@@ -235,6 +241,13 @@ class Facts:
         if effects and any(effects[0].number < number for number in inside):
             return Disturbance.AFTER_EFFECT
         return Disturbance.BEFORE_EFFECT
+
+    def _forgets(self, cut: StoreCut, step: str) -> bool:
+        """Whether the store lost the intent of a step, although its call had not come by then."""
+        before = self.before(cut.number)
+        after = next((one for one in self.checkpoints if one.number > cut.number), NOTHING)
+        kept = after.steps.get(step)
+        return step in before.steps and before.steps[step] != kept
 
     def interruptions(self, first: int, last: int | None) -> int:
         """Return how many faults and new lives there are between two records."""

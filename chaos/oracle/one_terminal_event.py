@@ -1,5 +1,9 @@
-"""An execution that has ended has said so in one event, its last; one that has not, in none."""
+"""An execution that has ended has said so in one event, its last; one that has not, in none.
 
+What the store lost after such an event is not durable any more, the end included: another may follow.
+"""
+
+import itertools
 from collections.abc import Iterator
 
 from chaos.history import EventWritten
@@ -15,9 +19,12 @@ def violations(facts: Facts) -> Iterator[Finding]:
     ended = is_terminal(facts.settled.status)
     if ended and not ends:
         yield f"the execution is {facts.settled.status}, and no event says so", ()
-    if not ended and ends and not facts.cuts:
+    if not ended and ends and not facts.cut_between(ends[-1], facts.settled.number):
         yield "an event tells of an end that is none", tuple(ends)
-    if len(ends) > 1 and not facts.cuts:
-        yield "more than one event tells of the end", tuple(ends)
+    for end, later in itertools.pairwise(ends):
+        if not facts.cut_between(end, later):
+            yield "more than one event tells of the end", (end, later)
     if ends and ends[-1] != events[-1].number:
-        yield "events follow the last one", (ends[-1], events[-1].number)
+        last = events[-1].number
+        if not facts.cut_between(ends[-1], last):
+            yield "events follow the last one", (ends[-1], last)

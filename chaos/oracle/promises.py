@@ -21,6 +21,7 @@ class Disturbance(StrEnum):
     AFTER_EFFECT = "stopped after the effect, before its result was durable"
     ANSWER_LOST = "the tool raised after its effect"
     LATE_EFFECT = "the effect happened after its process was given up"
+    GUARDED_TAIL_LOST = "the store lost its last writes; durability replicated"
     TAIL_LOST = "the store lost the intent or the result"
 
 
@@ -47,13 +48,15 @@ _NONE = Promise(0, 0, "none")
 _TWICE = Promise(1, 2, "one, or two")
 _DOUBT = Promise(1, 1, "at most one, in doubt if the result is not known", doubt=True)
 _MANY = Promise(1, None, "one or more")
-_LOSSLESS = tuple(kind for kind in Disturbance if kind is not _D.TAIL_LOST)
+_LOSSES = frozenset({_D.GUARDED_TAIL_LOST, _D.TAIL_LOST})
+_LOSSLESS = tuple(kind for kind in Disturbance if kind not in _LOSSES)
 _ROWS: Mapping[EffectSemantics, Mapping[Disturbance, Promise]] = {
     _E.READ_ONLY: dict.fromkeys(Disturbance, _NONE),
     _E.KEYED: dict.fromkeys(Disturbance, _ONE),
     _E.QUERYABLE: {
         **dict.fromkeys(_LOSSLESS, _ONE),
         _D.LATE_EFFECT: Promise(1, 2, "one; two if the lookup came before a late effect"),
+        _D.GUARDED_TAIL_LOST: _ONE,
         _D.TAIL_LOST: _MANY,
     },
     _E.UNKEYED: {
@@ -61,11 +64,13 @@ _ROWS: Mapping[EffectSemantics, Mapping[Disturbance, Promise]] = {
         _D.AFTER_EFFECT: _TWICE,
         _D.ANSWER_LOST: _TWICE,
         _D.LATE_EFFECT: _TWICE,
+        _D.GUARDED_TAIL_LOST: _TWICE,
         _D.TAIL_LOST: _MANY,
     },
     _E.AT_MOST_ONCE: {
         **dict.fromkeys(_LOSSLESS, _DOUBT),
         _D.NONE: _ONE,
+        _D.GUARDED_TAIL_LOST: _DOUBT,
         _D.TAIL_LOST: Promise(1, None, "not promised with durability local", doubt=True),
     },
 }
@@ -77,6 +82,6 @@ def promised(
     effects: EffectSemantics, disturbance: Disturbance, policy: StorePolicy = StorePolicy.ALWAYS
 ) -> Promise | None:
     """Return the cell of the table; None: it cannot happen under this policy."""
-    if disturbance is Disturbance.TAIL_LOST and policy not in LOSING:
+    if disturbance in _LOSSES and policy not in LOSING:
         return None
     return _ROWS[effects][disturbance]

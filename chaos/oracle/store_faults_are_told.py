@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chaos.history import LifeEnded
+from chaos.history import LifeBegan, LifeEnded
 from chaos.oracle.facts import Facts, Finding
 
 HONEST = frozenset(
@@ -21,7 +21,16 @@ def violations(facts: Facts) -> Iterator[Finding]:
             continue
         durable = facts.before(end.number)
         where = (durable.number, end.number)
-        if end.error_code == "EXECUTION_NOT_FOUND" and durable.status is not None:
+        gone = durable.status is None or _was_gone(facts, end)
+        if end.error_code == "EXECUTION_NOT_FOUND" and not gone:
             yield "the execution was said not to exist", where
         if end.error_code == "LEASE_LOST" and not (facts.is_stale(end) or facts.cuts):
             yield "a lease was said to be lost, and nobody else had taken it", where
+
+
+def _was_gone(facts: Facts, end: LifeEnded) -> bool:
+    """Whether the store, having lost the execution, did not know it at some time during a life."""
+    began = next(one for one in facts.history.of(LifeBegan) if one.life == end.life)
+    return any(
+        one.status is None and began.number < one.number < end.number for one in facts.checkpoints
+    )

@@ -71,6 +71,7 @@ class Recorder:
             changed=changed,
             epoch=passage.epoch,
             refused=refused,
+            slots=passage.slots,
         )
 
     def checkpoint(self, life: int, view: DurableView, *, cut: bool = False) -> None:

@@ -244,6 +244,20 @@ def _() -> Story:
     return story
 
 
+@wrong("token-of-one-holder")
+def _() -> Story:
+    story = crashed()
+    story.operation("s2.commit", life=1, epoch=2)
+    return story
+
+
+@wrong("keys-of-one-slot")
+def _() -> Story:
+    story = halfway()
+    story.operation("claim", slots=2)
+    return story
+
+
 @wrong("lease-exclusive")
 def _() -> Story:
     story = halfway()
@@ -397,6 +411,22 @@ def lost_and_repeated() -> History:
     return story.settles()
 
 
+def lost_after_the_end() -> History:
+    """The store forgets the end, and the event that told of it."""
+    story = halfway()
+    story.does("s2")
+    ended = (("STEP_COMPLETED", "s2"), ("WORKFLOW_COMPLETED", None))
+    before = story.durable
+    story.ends("COMPLETED", *ended, steps={"s2": "completed"})
+    story.loses()
+    story.durable, story.events = before, story.events - 2
+    story.shows()
+    story.resumes()
+    story.calls("s2")
+    story.takes_effect("s2", outcome="deduplicated")
+    return finish(story)
+
+
 def superseded() -> History:
     """A frozen process makes its call when another has finished the step."""
     story = halfway()
@@ -414,7 +444,7 @@ def superseded() -> History:
 
 @pytest.mark.parametrize(
     "tell",
-    [chain, crashed_and_finished, lost_and_repeated, superseded],
+    [chain, crashed_and_finished, lost_and_repeated, lost_after_the_end, superseded],
     ids=lambda one: one.__name__,
 )
 def test_an_honest_history_violates_nothing(tell: Callable[[], History]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from engine import (
     WorkflowMachine,
     WorkflowSettings,
 )
-from engine.errors import NotReplicatedError, ReplicationUnsupportedError
+from engine.errors import LeaseLostError, NotReplicatedError, ReplicationUnsupportedError
+from engine.identity import FencingToken
 from engine.redis_store import RedisStore
 from engine.states import StepStatus
+from engine.store import Beginning, Lease
 from engine.types.execution import ExecutionResult
 from tests.conftest import RedisServer, server_binary
 from tests.engine.lab import EXECUTION, WORKER, Lab, Script, chain, plan_of, step
@@ -46,8 +49,8 @@ class Replicas:
         machine._store.replicate = self._replicate  # type: ignore[method-assign] # no replicas here
         return machine
 
-    async def _replicate(self, execution_id: str, replicas: int, timeout_ms: int) -> None:
-        assert (execution_id, replicas, timeout_ms) == (EXECUTION, 1, 1_000)
+    async def _replicate(self, lease: Lease, replicas: int, timeout_ms: int) -> None:
+        assert (lease.execution_id, replicas, timeout_ms) == (EXECUTION, 1, 1_000)
         self.asked.append(self.lab.tools.names)
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
@@ -66,7 +69,7 @@ def test_replicas_are_waited_for_before_what_cannot_be_deduplicated(
 
     lab.tools.define("work", effects, lookup=lookup)
     assert lab.run(lambda: replicas.machine(chain(2)).execute()).success
-    waits = effects in (EffectSemantics.UNKEYED, EffectSemantics.AT_MOST_ONCE)
+    waits = effects not in (EffectSemantics.KEYED, EffectSemantics.READ_ONLY)
     assert replicas.asked == ([[], ["work"]] if waits else [])
 
 
@@ -202,9 +205,15 @@ def test_a_server_with_and_without_a_replica(
             machine = WorkflowMachine("paid", tools, store=store, settings=patient)
             assert (await machine.execute()).success
             assert len(seen) == 1 and b"in_progress" in seen[0]
-            await store.replicate("paid", 1, 4_000)
+            lease = (
+                await store.begin("open", "one", 30_000, Beginning(plan=plan_of(step("a"))))
+            ).lease
+            await store.replicate(lease, 1, 4_000)
             with pytest.raises(NotReplicatedError, match="1 of 2"):
-                await store.replicate("paid", 2, 50)
+                await store.replicate(lease, 2, 50)
+            for other in ({"owner": "two"}, {"version": 2}, {"token": FencingToken(2)}):
+                with pytest.raises(LeaseLostError, match="the store lost what was written"):
+                    await store.replicate(replace(lease, **other), 1, 4_000)  # type: ignore[arg-type]
 
     try:
         asyncio.run(main())

@@ -310,6 +310,29 @@ def test_an_operation_id_of_an_older_lease_is_no_repetition(run: Any) -> None:
     run(test)
 
 
+def test_a_token_that_was_given_out_twice_has_one_holder(run: Any) -> None:
+    """A store that loses a grant gives its token out again: the first holder must not write then."""
+
+    async def test(world: World) -> None:
+        lost = (await world.begin()).lease
+        await world.client.flushdb()
+        held = (await world.store().begin(E, "two", LEASE_MS, Beginning(plan=PLAN))).lease
+        assert (lost.token, lost.version) == (held.token, held.version)
+        for write in (
+            world.store().apply(lost, world.transition(operation_id="op")),
+            world.store().renew(lost, LEASE_MS),
+        ):
+            with pytest.raises(LeaseLostError):
+                await write
+        done = StepState(id="s0", status=StepStatus.COMPLETED)
+        once = world.transition(operation_id="op", steps={0: done})
+        await world.store().apply(held, once)
+        with pytest.raises(LeaseLostError):
+            await world.store().apply(lost, once)
+
+    run(test)
+
+
 def test_a_repeated_begin_says_again_that_it_created_but_only_before_any_work(run: Any) -> None:
     async def test(world: World) -> None:
         async def begin(owner: str) -> Any:
