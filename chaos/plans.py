@@ -217,6 +217,7 @@ def _named() -> Mapping[str, ChaosPlan]:
     slow = ToolScript(latency_ms=40, outcomes=("fail",))
     slower = ToolScript(latency_ms=70, outcomes=("fail",))
     stuck = ToolScript(outcomes=("fail",), compensates="undoable")
+    flaky = ToolScript(outcomes=("fail", "ok"))
     retried = ("undoable", "transient", "keyed")
     plans = (
         _chain("chain1", "keyed"),
@@ -240,6 +241,9 @@ def _named() -> Mapping[str, ChaosPlan]:
         _chain("doubt-given-up", "undoable", "once", settles_doubt=False),
         _chain("unkeyed", "unkeyed", "unkeyed"),
         _chain("replicated", "once", "unkeyed", "query", settings=REPLICATED),
+        _chain(
+            "replicated-flaky", "undoable", "fails", settings=REPLICATED, tools={"fails": flaky}
+        ),
         _chain("replicated-saga", "undoable", "unkeyed-undoable", "fails", settings=REPLICATED),
         _chain("cancel", "undoable", "yields", "keyed", "keyed", cancel_after_ms=700),
         _with(

@@ -45,7 +45,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         "a superseded process may prolong the lease",
         (
             "redis_scripts",
-            "if state[1] ~= ARGV[2] or state[2] == '' then return {'STALE'} end",
+            "if state[1] ~= ARGV[2] or state[2] ~= ARGV[5] then return {'STALE'} end",
             "if state[2] == '' then return {'STALE'} end",
         ),
         found_by="fenced",

@@ -40,6 +40,9 @@ _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
 _SENT_TWICE = "if state[3] == ARGV[2] then return ok(state[2]) end\n"
 _VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
 _NO_VERSION = "if state[6] then return {'STALE', state[1]} end"
+OWNER_COMPARED = (
+    "if state[10] ~= string.match(ARGV[2], '^%S* (.*)$') then return {'STALE', state[1]} end\n"
+)
 _UNDONE = (
     "if redis.call('HEXISTS', KEYS[3], '!' .. ARGV[i]) == 1 then return {'UNDONE', ARGV[i]} end"
 )
@@ -174,6 +177,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "check-then-write",
         "the token is checked by one command, and the write is another",
+        ("redis_scripts", OWNER_COMPARED, ""),
         ("redis_scripts", _STALE, ""),
         ("redis_scripts", _VERSION, _NO_VERSION),
         ("redis_store", _APPLY + _APPLY_DOC, _APPLY + _APPLY_DOC + _CHECK_FIRST),
@@ -183,6 +187,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "no-fencing",
         "a process that was superseded may still write",
+        ("redis_scripts", OWNER_COMPARED, ""),
         ("redis_scripts", _STALE, ""),
         ("redis_scripts", _VERSION, _NO_VERSION),
         found_by="fenced",
@@ -191,6 +196,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "unfenced-release",
         "a superseded process may still give the lease back",
+        ("redis_scripts", OWNER_COMPARED, ""),
         ("redis_scripts", _STALE, _STALE.replace("token then", "token and release ~= '1' then")),
         (
             "redis_scripts",

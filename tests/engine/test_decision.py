@@ -36,7 +36,7 @@ def progress(*states: dict[str, Any], asks: bool = False) -> Progress:
 
 
 def at(**changes: Any) -> Moment:
-    return Moment(**{field: getattr(CALM, field) for field in Moment.__slots__} | changes)
+    return CALM._replace(**changes)
 
 
 PENDING, DONE, FAILED = {"status": S.PENDING}, {"status": S.COMPLETED}, {"status": S.FAILED}
