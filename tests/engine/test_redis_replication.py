@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +212,7 @@ def test_a_server_with_and_without_a_replica(
                 await store.replicate(lease, 2, 50)
             for other in ({"owner": "two"}, {"version": 2}, {"token": FencingToken(2)}):
                 with pytest.raises(LeaseLostError, match="the store lost what was written"):
-                    await store.replicate(replace(lease, **other), 1, 4_000)  # type: ignore[arg-type]
+                    await store.replicate(lease._replace(**other), 1, 4_000)  # type: ignore[arg-type]
 
     try:
         asyncio.run(main())
