@@ -3,6 +3,7 @@
 `guarantees.json` is what the last recorded campaign has measured; the engine's documentation shows it.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from chaos.campaign.planning import RETRIES, batches
 from chaos.campaign.result import CampaignResult, Measured
 from chaos.campaign.unit import Unit
 from chaos.case import StorePolicy
+from chaos.explore.cuts import cut_tasks
 from chaos.explore.sampling import pairwise
-from chaos.explore.singles import singles
+from chaos.explore.singles import CUTTING, singles
 from chaos.oracle.promises import Disturbance, promised
 from chaos.plans import named_plans
 from engine import EffectSemantics
@@ -24,6 +26,7 @@ FILE = "guarantees.json"
 SCHEMA: Literal["guarantees/v1"] = "guarantees/v1"
 COMMAND = "planproof chaos --write-guarantees"
 BEGIN, END = "<!-- guarantees:begin -->", "<!-- guarantees:end -->"
+REPLICATED_PLANS = tuple(name for name in named_plans() if name.startswith("replicated"))
 _CLASSES = (
     EffectSemantics.KEYED,
     EffectSemantics.QUERYABLE,
@@ -58,10 +61,16 @@ class GuaranteeCell:
 
 
 def guarantee_units() -> Iterator[Unit]:
-    """Yield what the recorded table is measured by: all singles of all named plans, and all pairs."""
+    """Yield what the recorded table is measured by.
+
+    All singles of all named plans, all pairs, and every loss under a life of the replicated plans.
+    """
     for plan in named_plans():
         yield from batches(f"singles {plan}", singles(plan, retries=RETRIES), part="singles")
     yield from batches("pairs", pairwise(named_plans()))
+    for plan, kind in itertools.product(REPLICATED_PLANS, CUTTING):
+        tasks = cut_tasks(plan, kind, 0)
+        yield from batches(f"losses {plan} {kind}", (task.case for task in tasks), part="cuts")
 
 
 def cells(measured: Iterable[Measured]) -> Iterator[GuaranteeCell]:
