@@ -24,6 +24,8 @@ CASE_S = 0.016
 """CPU time of a simulated case, roughly; of one with real processes, of a closure, and so on below."""
 PROCESS_CASE_S = 0.15
 CLOSURE_S = {Reach.CRASHES: 6.0, Reach.KILLS: 60.0, Reach.ALL: 240.0}
+SHAPE_STEPS = 3
+"""Steps of the shapes whose closures take as long as that."""
 CUTS_S = 20.0
 MUTANT_S = 4.0
 KILLING = (
@@ -100,7 +102,15 @@ def plan_units(plans: Sequence[str]) -> Iterator[Unit]:
 def closure_unit(plan: str, reach: Reach) -> Unit:
     """Return the unit of one closure."""
     name = f"closure {plan} {reach}"
-    return Unit(name, "closure", Work.CLOSURE, plan=plan, reach=reach, weight=CLOSURE_S[reach])
+    return Unit(
+        name, "closure", Work.CLOSURE, plan=plan, reach=reach, weight=_closure_s(plan, reach)
+    )
+
+
+def _closure_s(plan: str, reach: Reach) -> float:
+    """Return the CPU time of a closure, roughly: it grows threefold with each step of a shape."""
+    steps = int(plan[3]) if plan.startswith("dag") else SHAPE_STEPS
+    return CLOSURE_S[reach] * 3.0 ** (steps - SHAPE_STEPS)
 
 
 def batches(
