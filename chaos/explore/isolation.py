@@ -13,7 +13,7 @@ from chaos.case import Case
 from chaos.explore.closure import CRASHES, Bounds, closure
 from chaos.fault_id import format_case
 from chaos.faults.ledger import Ledger
-from chaos.port import EXECUTION, Image
+from chaos.port import EXECUTION, StoredKey
 from chaos.running import reference_of, simulate
 from chaos.worlds.snapshot import Snapshot
 
@@ -57,7 +57,7 @@ def _beside(node: Snapshot) -> Snapshot:
     )
 
 
-def _renamed(value: Image | Any) -> Any:
+def _renamed(value: Any) -> Any:
     """Return a content in which the execution has another id, wherever that stands."""
     if isinstance(value, bytes):
         return value.replace(EXECUTION.encode(), OTHER.encode())
@@ -65,4 +65,4 @@ def _renamed(value: Image | Any) -> Any:
         return {_renamed(key): _renamed(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return tuple(_renamed(item) for item in value)
-    return replace(value, value=_renamed(value.value)) if hasattr(value, "kind") else value
+    return replace(value, value=_renamed(value.value)) if isinstance(value, StoredKey) else value
