@@ -73,10 +73,12 @@ EXCUSED = frozenset(
         "same-call-repeated",
         "effects-as-promised",
         "budget-kept",
+        "keys-of-one-slot",
     }
 )
 """Rules that an execution begun by the legacy executor cannot keep: that one writes no events, calls an
-execution that failed `REFLECTING`, has segments of its own length, and calls tools under no key.
+execution that failed `REFLECTING`, has segments of its own length, and calls tools under no key; both executors' keys lie on one server,
+no cluster.
 `_repeated` bounds what comes of the last. All other rules of campaigns hold."""
 
 

@@ -6,8 +6,10 @@ run to its end; then the adopting process is killed at every command as well, an
 
 import asyncio
 import functools
+import itertools
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -130,6 +132,7 @@ class Stage:
     kill: Kill = Kill()
     commands: int = 0
     lives: int = 0
+    seeds: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def command(self, send, *args: Any, **options: Any) -> Any:
         if _OFFSTAGE.get() or current_process() is None:
@@ -173,7 +176,7 @@ class Stage:
         return self.world.scenario.plan
 
     def store(self) -> RedisStore:
-        ids = SeededIdSource(self.lives)
+        ids = SeededIdSource(next(self.seeds))  # no two machines draw the same id
         return RedisStore(self.world.store, clock=self.world.clock, ids=ids)
 
     def machine(self, **options: Any) -> WorkflowMachine:
@@ -184,7 +187,7 @@ class Stage:
             tools,
             store=self.store(),
             clock=world.clock,
-            ids=SeededIdSource(100 + self.lives),
+            ids=SeededIdSource(next(self.seeds)),
             recovery=ModelErrorRecovery(lambda prompt: world.model.generate("planning", prompt)),
             **options,
         )
