@@ -256,7 +256,10 @@ def test_ctrl_c_from_a_terminal(name, repository):
         "trace": ["trace", "--executor", "legacy", str(Path(cli.__file__).parent / "scenarios")],
         "diff": ["diff", "--jobs", "1", "--output", "out.txt"],
         "gate": ["gate", "--only", "failures", "--output", "out.txt"],
-        "certify": ["certify", "unified", "--explore", "--output", "out.txt"],
+        "certify": [
+            *("certify", "--command", f"{sys.executable} -c 'import time; time.sleep(90)'"),
+            *("--silence", "80", "--output", "out.txt"),
+        ],
     }[name]
     code = (
         "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
