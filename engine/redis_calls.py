@@ -13,6 +13,9 @@ from redis.exceptions import NoScriptError
 from engine.limits import KNOWN_EXECUTIONS, SCRIPT_BATCH_CALLS, SCRIPT_LANES
 from engine.redis_lane import Lane, LaneFailedError, pack
 
+MOST_KEYS_KNOWN = 16
+"""Keys of a call whose beginning is kept for the next one: more than any script on one execution has."""
+
 _Future: TypeAlias = "asyncio.Future[Any]"
 
 
@@ -100,7 +103,9 @@ class ScriptCalls:
 
     def _packed(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> bytes:
         count = 3 + len(keys) + len(arguments)
-        return b"*%d\r\n%b%b" % (count, self._head(script, keys), pack(arguments))
+        # A sweep names the keys of many executions, and never the same again.
+        head = self._head if len(keys) <= MOST_KEYS_KNOWN else self._head_of
+        return b"*%d\r\n%b%b" % (count, head(script, keys), pack(arguments))
 
     async def _on_lane(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
         lane = self._lanes.pop() if self._lanes else Lane(self._client)

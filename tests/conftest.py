@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]  # of the tests of the plugin
+
 STARTUP_POLLS = 500
 POLL_S = 0.02
 

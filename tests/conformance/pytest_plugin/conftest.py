@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 ENVIRONMENT = Path(__file__).parents[2] / "fixtures" / "consumers" / "environment" / "shim"
 
 
