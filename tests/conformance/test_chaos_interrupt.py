@@ -40,9 +40,8 @@ def _is_gone(group):
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_nothing_behind_and_the_same_command_goes_on(tmp_path):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+def test_ctrl_c_leaves_nothing_behind_and_the_same_command_goes_on(tmp_path, tmp_path_factory):
+    temporary = tmp_path_factory.mktemp("t")  # the name of a socket has room for a short path only
     surroundings = {**os.environ, "TMPDIR": str(temporary)}
     first = subprocess.Popen(
         COMMAND,
