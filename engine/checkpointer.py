@@ -188,15 +188,17 @@ class Checkpointer:
 
     def arm(self, callback: Callable[[], object]) -> TimerHandle:
         """Call back when the lease has been without a sign of life for a third of its term."""
-        term_ms = self._lease_ms / LEASE_RENEWALS_PER_TERM
-        quiet_ms = self._clock.monotonic_ms() - self._signed_ms
-        return self._clock.call_later_ms(max(0.0, term_ms - quiet_ms), callback)
+        return self._clock.call_later_ms(max(0.0, self._patience_ms()), callback)
 
     @property
     def is_quiet(self) -> bool:
         """Whether the lease has been without a sign of life for a third of its term."""
+        return self._patience_ms() <= 0
+
+    def _patience_ms(self) -> float:
+        """Return what is left of a third of the term since the last sign of life."""
         quiet_ms = self._clock.monotonic_ms() - self._signed_ms
-        return quiet_ms >= self._lease_ms / LEASE_RENEWALS_PER_TERM
+        return self._lease_ms / LEASE_RENEWALS_PER_TERM - quiet_ms
 
     async def renew(self) -> None:
         """Renew the lease. A renewal that fails is tried again while the lease lasts.

@@ -108,15 +108,10 @@ class ScriptCalls:
         return b"*%d\r\n%b%b" % (count, head(script, keys), pack(arguments))
 
     async def _on_lane(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
-        lane = self._lanes.pop() if self._lanes else Lane(self._client)
-        try:
-            (reply,) = await lane.ask((self._packed(script, keys, arguments),))
-        except LaneFailedError as failure:
-            if not failure.may_retry:
-                raise failure.cause from None
+        replies = await self._ask((self._packed(script, keys, arguments),))
+        if replies is None:
             return await self._by_client(script, keys, arguments)
-        finally:
-            self._lanes.append(lane)
+        (reply,) = replies
         if isinstance(reply, NoScriptError):
             return await self._client.eval(script, len(keys), *keys, *arguments)
         if isinstance(reply, Exception):
@@ -153,14 +148,19 @@ class ScriptCalls:
             self._leave(loop)
 
     async def _lane_replies(self, batch: Sequence[_Call]) -> Sequence[Any]:
-        lane = self._lanes.pop() if self._lanes else Lane(self._client)
         packed = [self._packed(one.script, one.keys, one.arguments) for one in batch]
+        replies = await self._ask(packed)
+        return await self._pipeline_replies(batch) if replies is None else replies
+
+    async def _ask(self, packed: Sequence[bytes]) -> Sequence[Any] | None:
+        """Return the replies of a kept connection; None: it failed, and the client may try again."""
+        lane = self._lanes.pop() if self._lanes else Lane(self._client)
         try:
             return await lane.ask(packed)
         except LaneFailedError as failure:
             if not failure.may_retry:
                 raise failure.cause from None
-            return await self._pipeline_replies(batch)
+            return None
         finally:
             self._lanes.append(lane)
 

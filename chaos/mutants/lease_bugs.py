@@ -57,7 +57,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         "the lease is not renewed while a call takes long",
         (
             "checkpointer",
-            "return self._clock.call_later_ms(max(0.0, term_ms - quiet_ms), callback)",
+            "return self._clock.call_later_ms(max(0.0, self._patience_ms()), callback)",
             "return self._clock.call_later_ms(1_000 * self._lease_ms, callback)",
         ),
         found_by="lease-kept lease-exclusive",

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.kit.exemplar_records import Alarm, Record, planned, resolved, segment_result, view
+from conformance.kit.exemplar_records import Alarm, Record, planned, segment_result, view
+from conformance.kit.pipe import resolve
 from conformance.kit.progress import PROGRESS_SCHEMA
 from conformance.scenario import PatchState
 from conformance.subject import ResumeRequest, SegmentResult, StartRequest, Threw
@@ -284,7 +285,7 @@ class Exemplar:
     def resolve(self, record: Record, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Put earlier outputs in the place of references to them."""
         outputs = {step["id"]: step["output"] for step in record["steps"]}
-        return {name: resolved(value, outputs) for name, value in parameters.items()}
+        return resolve(parameters, outputs)
 
     # The rollback: the steps of a chain in reverse, which no other order of a plan contradicts.
 

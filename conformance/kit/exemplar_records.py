@@ -43,22 +43,6 @@ def planned(record: Record, step: Record) -> Mapping[str, Any]:
     return found
 
 
-def resolved(value: Any, outputs: Mapping[str, Any]) -> Any:
-    """Return what a parameter stands for; itself unless it refers to an output."""
-    if not (isinstance(value, str) and value.startswith("$") and "." in value):
-        return value
-    step, *path = value[1:].split(".")
-    current = outputs.get(step)
-    for part in path:
-        if isinstance(current, dict) and part in current:
-            current = current[part]
-        elif isinstance(current, list) and part.isdecimal() and int(part) < len(current):
-            current = current[int(part)]
-        else:
-            return value
-    return current
-
-
 def view(record: Record) -> StateView:
     """Return a record in the words of trace/v1."""
     return StateView(

@@ -3,14 +3,13 @@
 Verdicts are words and never only colours. Long texts wrap inside their column.
 """
 
-import io
-
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from conformance.errors import ExitCode
 from conformance.report import Finding, GateReport, Verdict
+from conformance.reporters.console_text import console_text
 
 WIDTH = 80  # of a report that is not written to a terminal
 STYLES = {Verdict.MET: "green", Verdict.MISSED: "bold red", Verdict.UNKNOWN: "yellow"}
@@ -27,17 +26,10 @@ MEANINGS = {
 
 def render(report: GateReport, *, width: int = WIDTH, colour: bool = False) -> str:
     """Return the report as text, ending in a newline. The last line is the verdict."""
-    output = io.StringIO()
-    console = Console(
-        file=output,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-    )
+    return console_text(lambda console: _draw(report, console), width=width, colour=colour)
+
+
+def _draw(report: GateReport, console: Console) -> None:
     console.print(f"planproof gate, profile {report.profile}: {report.repository}")
     if report.metrics:
         console.print(_table("Metrics", report.metrics))
@@ -45,8 +37,6 @@ def render(report: GateReport, *, width: int = WIDTH, colour: bool = False) -> s
         policy = "decides" if report.checklist_decides else f"does not decide in {report.profile}"
         console.print(_table(f"Migration checklist ({policy})", report.checklist))
     console.print(_verdict(report), soft_wrap=True)
-    # Tables pad their lines to the full width, which helps nobody in a log.
-    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())
 
 
 def verdict_line(report: GateReport) -> str:

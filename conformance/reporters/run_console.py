@@ -1,13 +1,12 @@
 """Any report for people at a terminal: what blocks first, the verdict last, in words."""
 
-import io
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from conformance.report_model import Item, RunReport, Status
 from conformance.reporters import rates_console
+from conformance.reporters.console_text import console_text
 from conformance.reporters.wording import detail_lines
 
 WIDTH = 100
@@ -26,16 +25,10 @@ _STYLES = {
 
 def render(report: RunReport, *, width: int = WIDTH, colour: bool = False) -> str:
     """Return the report as text, ending in a newline. The last line is the verdict."""
-    output = io.StringIO()
-    console = Console(
-        file=output,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    return console_text(lambda console: _draw(report, console, width), width=width, colour=colour)
+
+
+def _draw(report: RunReport, console: Console, width: int) -> None:
     source = f", {report.source}" if report.source else ""
     console.print(f"planproof {report.kind}: {report.subject}{source}", soft_wrap=True)
     if report.metrics:
@@ -50,7 +43,6 @@ def render(report: RunReport, *, width: int = WIDTH, colour: bool = False) -> st
     for name, text in report.facts:
         console.print(f"{name}: {text}", soft_wrap=True)
     console.print(verdict_line(report), soft_wrap=True)
-    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())
 
 
 def verdict_line(report: RunReport) -> str:
