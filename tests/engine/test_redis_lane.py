@@ -59,6 +59,7 @@ def on(url: str, test: Test, *, retries: int = 0, **options: Any) -> None:
         try:
             await client.flushall()
             await test(client)
+            await client.flushall()
         finally:
             await client.aclose()
 
