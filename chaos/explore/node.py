@@ -45,7 +45,7 @@ def _content(
     return port.canonical(image, EPOCH_MS + elapsed_ms), ledger.canonical(plan)
 
 
-def _messages(held: list[Held], image: Image, port: ExecutorPort) -> Any:
+def _messages(held: list[Held[bytes]], image: Image, port: ExecutorPort) -> Any:
     """Return what is held and can still do something.
 
     A held write that is not stale was made of exactly what the store holds, so its content follows
@@ -59,7 +59,7 @@ def _messages(held: list[Held], image: Image, port: ExecutorPort) -> Any:
                 one.left,
             )
             for one in held
-            if one.passage is None or not port.is_stale(list(read_commands(one.packed)), image)
+            if one.command is None or not port.is_stale(list(read_commands(one.command)), image)
         )
     )
 

@@ -9,16 +9,20 @@ they come.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chaos.case import Case, FaultPoint
+from typing_extensions import override
+
+from chaos.case import Case
 from chaos.faults.agenda import Agenda
 from chaos.faults.ledger import Ledger
 from chaos.history import History
 from chaos.plans import ChaosPlan
 from chaos.port import DurableView, PortFactory
+from chaos.worlds.faulted_world import FaultedWorld
+from chaos.worlds.held import Held
 from chaos.worlds.premises import Premises
+from chaos.worlds.proxy import Link
 from chaos.worlds.real_store import RealStore
 from chaos.worlds.recorder import Recorder
 from chaos.worlds.rules import (
@@ -30,7 +34,7 @@ from chaos.worlds.rules import (
     check_case,
     next_due_ms,
 )
-from chaos.worlds.service import Late, Service
+from chaos.worlds.service import Service
 from chaos.worlds.shared_clock import RealClock, SharedClock, WorldClock
 from chaos.worlds.turns import Turns
 from chaos.worlds.worker import Assignment, main
@@ -51,7 +55,7 @@ class RealTime:
     kills_ms: tuple[float, ...] = ()
 
 
-class ProcessWorld:
+class ProcessWorld(FaultedWorld[Link, WorkerHandle]):
     """One run of one case. Needs a running loop."""
 
     def __init__(
@@ -89,14 +93,14 @@ class ProcessWorld:
         self.keeping = premises.keeping
         self._real_time = real_time
         self._ask_again_ms = ASK_AGAIN_MS if real_time is None else real_time.lease_ms
-        self.late: list[Late] = []
+        self.held = []
         self.duplicates = 0
         self._lives = 0
         self._last_fault_ms = self.clock.elapsed_ms
         self.failed_last = False
         self._cancelled = plan.cancel_after_ms is None
         self._running: list[WorkerHandle] = []
-        self._zombies: list[WorkerHandle] = []
+        self._zombies = []
         self._others: list[WorkerHandle] = []
         self._broken: Exception | None = None
 
@@ -215,8 +219,13 @@ class ProcessWorld:
         if worker.task is not None:
             await asyncio.gather(worker.task, return_exceptions=True)
 
+    @override
+    async def _send_late(self, held: Held[Link]) -> None:
+        if held.passage is not None and held.command is not None:
+            await self.store.deliver(held.passage, held.command)
+
+    @override
     async def _wake(self, zombie: WorkerHandle) -> None:
-        """Let a stopped process go on to its end."""
         self._zombies.remove(zombie)
         self.clock.begin_work()
         zombie.thaw()
@@ -226,11 +235,6 @@ class ProcessWorld:
             self._zombies.append(zombie)
         else:
             await self._bury(zombie)
-
-    async def _wake_zombies(self, before: int | None = None) -> None:
-        for zombie in list(self._zombies):
-            if before is None or zombie.number < before:
-                await self._wake(zombie)
 
     async def _cancel(self) -> None:
         """Be the person who cancels, and asks again until somebody has heard."""
@@ -253,50 +257,6 @@ class ProcessWorld:
     def fails(self, error: Exception) -> None:
         """Remember an error of the harness itself; the first one ends the case."""
         self._broken = self._broken or error
-
-    def strike(self, life: int, site: str, nth: int) -> Sequence[FaultPoint]:
-        """Return the faults of this point, noted as fired."""
-        points = self.agenda.strike(life, site, nth)
-        for point in points:
-            self._note(point)
-        return points
-
-    def _note(self, point: FaultPoint) -> None:
-        self._last_fault_ms = self.clock.elapsed_ms
-        self.recorder.fired(point)
-
-    async def deliver_due(self, life: int) -> None:
-        """Let arrive, before the next operation of `life`, what has waited long enough."""
-        for late in [one for one in self.late if one.counts(life)]:
-            if late.left == 0:
-                await self._deliver(late)
-            else:
-                late.left -= 1
-        for zombie in list(self._zombies):
-            if zombie.thaws_in is None or zombie.number >= life:
-                continue
-            if zombie.thaws_in == 0:
-                await self._wake(zombie)
-            else:
-                zombie.thaws_in -= 1
-
-    async def _flush(self, ended: int) -> bool:
-        late = [one for one in self.late if one.after_life < ended]
-        for one in late:
-            await self._deliver(one)
-        return bool(late)
-
-    async def _deliver(self, late: Late) -> None:
-        self.late.remove(late)
-        if late.passage is not None and late.link is not None:
-            await self.store.deliver(late.passage, late.link)
-        if late.request is None:
-            return
-        script = self.plan.tools[late.request.tool]
-        if self.ledger.reach(late.request, script) == "ok":
-            outcome = self.ledger.apply(late.request, script)
-            if outcome is not None:
-                self.recorder.effect(late.after_life, late.request, outcome, late=True)
 
     def _settle(self, *, in_time: bool) -> None:
         view, image = self.store.view(), self.store.image

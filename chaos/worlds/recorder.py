@@ -119,9 +119,10 @@ class Recorder:
             late=late,
         )
 
-    def fired(self, point: FaultPoint) -> None:
-        """A planned fault happens."""
+    def fired(self, point: FaultPoint) -> int:
+        """A planned fault happens; return when."""
         self._add(FaultFired, point.life, kind=point.kind, site=point.site, nth=point.nth)
+        return self.history.records[-1].at_ms
 
     def cut(self, point: FaultPoint, operations: int) -> None:
         """The store has lost its last operations."""

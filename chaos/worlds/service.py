@@ -5,7 +5,6 @@ The counterpart of `chaos.worlds.wire`, and in the same order, so that a fault i
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaos.case import FaultPoint
@@ -14,7 +13,7 @@ from chaos.faults.agenda import of_target
 from chaos.faults.connection import Passage
 from chaos.port import CallRequest, Operation
 from chaos.worlds import framing
-from chaos.worlds.proxy import Link
+from chaos.worlds.held import held_call, held_command
 from chaos.worlds.worker_handle import WorkerHandle
 
 if TYPE_CHECKING:
@@ -23,26 +22,6 @@ if TYPE_CHECKING:
 
 class WorkerFailedError(Exception):
     """A worker process ended in a way that no fault explains."""
-
-
-@dataclass(slots=True)
-class Late:
-    """A message that is under way; see `chaos.worlds.held.Held`.
-
-    Attributes:
-        link: the connection through the proxy that holds a command.
-    """
-
-    after_life: int
-    own: bool
-    left: int
-    passage: Passage | None = None
-    link: Link | None = None
-    request: CallRequest | None = None
-
-    def counts(self, life: int) -> bool:
-        """Whether an operation of `life` brings it nearer."""
-        return life > self.after_life or (self.own and life == self.after_life)
 
 
 class Service:
@@ -167,10 +146,8 @@ class Service:
             return self._world.store.expect_held()
         held, link = self._held, await self._world.store.held()
         if held is not None:
-            own = held.kind is FaultKind.APPLIED_AFTER_TIMEOUT
-            left = 1 if held.amount is None else held.amount
             self._world.recorder.operation(held, applied=False, seen=False)
-            self._world.late.append(Late(held.life, own, left, passage=held, link=link))
+            self._world.held.append(held_command(held, link))
         return None
 
     def _call(self, name: str, request: CallRequest, point: FaultPoint | None = None) -> str | None:
@@ -186,8 +163,7 @@ class Service:
                 world.recorder.effect(worker.number, request, outcome, late=False)
             return outcome
         elif name == "hold_effect" and point is not None:
-            left = 1 if point.amount is None else point.amount
-            world.late.append(Late(worker.number, own=False, left=left, request=request))
+            world.held.append(held_call(worker.number, request, point))
         return None
 
     def _ended(self, how: str, status: str | None, error_code: str | None) -> None:

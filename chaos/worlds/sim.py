@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
+from typing_extensions import override
 
 from chaos.case import Case, FaultPoint
 from chaos.faults.agenda import Agenda
@@ -22,6 +23,7 @@ from chaos.plans import ChaosPlan
 from chaos.port import DurableView, ExecutorPort, Surroundings
 from chaos.virtual_time import VirtualClock
 from chaos.worlds.fake_server import EmbeddedServer
+from chaos.worlds.faulted_world import FaultedWorld
 from chaos.worlds.held import Held
 from chaos.worlds.life import Life, follow_tasks
 from chaos.worlds.recorder import Recorder
@@ -42,8 +44,13 @@ class _Running:
     client: Redis
     thaws_in: int | None = None
 
+    @property
+    def number(self) -> int:
+        """The number of the life."""
+        return self.life.number
 
-class SimWorld:
+
+class SimWorld(FaultedWorld[bytes, _Running]):
     """One run of one case. Needs a loop of `chaos.virtual_time` on its clock."""
 
     def __init__(
@@ -72,7 +79,7 @@ class SimWorld:
         self.store = SimStore(server, port, self.recorder, case.retries)
         self.turns = Turns(case.schedule)
         self.ledger = Ledger()
-        self.held: list[Held] = []
+        self.held = []
         self.duplicates = 0
         self.sites: list[Site] = []
         self.server_faults: dict[tuple[int, str, int], Sequence[FaultPoint]] = {}
@@ -83,7 +90,7 @@ class SimWorld:
         self._at_rest = at_rest
         self._at_point = at_point
         self._running: list[_Running] = []
-        self._zombies: list[_Running] = []
+        self._zombies = []
         self._broken: Exception | None = None
         if start is not None:
             self._go_on_from(start)
@@ -225,8 +232,13 @@ class SimWorld:
         await asyncio.gather(running.task, return_exceptions=True)
         await running.client.connection_pool.disconnect()
 
+    @override
+    async def _send_late(self, held: Held[bytes]) -> None:
+        if held.passage is not None and held.command is not None:
+            await self.store.send_late(held.passage, held.command)
+
+    @override
     async def _wake(self, zombie: _Running) -> None:
-        """Let a stopped process go on to its end."""
         self._zombies.remove(zombie)
         zombie.life.changed.clear()
         zombie.life.thaw()
@@ -235,11 +247,6 @@ class SimWorld:
             self._zombies.append(zombie)
         else:
             await self._bury(zombie)
-
-    async def _wake_zombies(self, before: int | None = None) -> None:
-        for zombie in list(self._zombies):
-            if before is None or zombie.life.number < before:
-                await self._wake(zombie)
 
     def _surroundings(self, wire: Wire, seed: int) -> Surroundings:
         return Surroundings(
@@ -263,51 +270,6 @@ class SimWorld:
                     await self.clock.sleep_ms(PAUSE_MS)
         finally:
             await surroundings.client.connection_pool.disconnect()
-
-    def strike(self, life: int, site: str, nth: int) -> Sequence[FaultPoint]:
-        """Return the faults of this point, noted as fired."""
-        points = self.agenda.strike(life, site, nth)
-        for point in points:
-            self._note(point)
-        return points
-
-    def _note(self, point: FaultPoint) -> None:
-        self._last_fault_ms = self.clock.elapsed_ms
-        self.recorder.fired(point)
-
-    async def deliver_due(self, life: int) -> None:
-        """Let arrive, before the next operation of `life`, what has waited long enough."""
-        for held in [one for one in self.held if one.counts(life)]:
-            if held.left == 0:
-                await self._deliver(held)
-            else:
-                held.left -= 1
-        for zombie in list(self._zombies):
-            if zombie.thaws_in is None or zombie.life.number >= life:
-                continue
-            if zombie.thaws_in == 0:
-                await self._wake(zombie)
-            else:
-                zombie.thaws_in -= 1
-
-    async def _flush(self, ended: int) -> bool:
-        """Deliver what waits for a life that is over; return whether there was anything."""
-        late = [one for one in self.held if one.after_life < ended]
-        for held in late:
-            await self._deliver(held)
-        return bool(late)
-
-    async def _deliver(self, held: Held) -> None:
-        self.held.remove(held)
-        if held.passage is not None:
-            await self.store.send_late(held.passage, held.packed)
-        if held.request is None:
-            return
-        script = self.plan.tools[held.request.tool]
-        if self.ledger.reach(held.request, script) == "ok":
-            outcome = self.ledger.apply(held.request, script)
-            if outcome is not None:
-                self.recorder.effect(held.after_life, held.request, outcome, late=True)
 
     def passes(self, site: Site) -> None:
         """Take note of a point that a life comes to."""

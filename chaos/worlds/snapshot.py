@@ -34,7 +34,7 @@ class Snapshot:
     elapsed_ms: int
     records: list[Record]
     fired: tuple[FaultPoint, ...]
-    held: list[Held]
+    held: list[Held[bytes]]
     sites: list[Site]
     lives: int
     last_fault_ms: int

@@ -13,7 +13,7 @@ from chaos.faults.connection import Interceptor, Passage, let_others_run
 from chaos.faults.ledger import Ledger
 from chaos.faults.tools import ToolWorld
 from chaos.port import CallRequest, Command, Operation
-from chaos.worlds.held import Held
+from chaos.worlds.held import held_call, held_command
 from chaos.worlds.life import Life, LifeClock
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ class Wire(Interceptor, ToolWorld):
 
     @override
     def hold(self, passage: Passage, packed: bytes) -> None:
-        own = passage.kind is FaultKind.APPLIED_AFTER_TIMEOUT
-        left = 1 if passage.amount is None else passage.amount
         self._world.recorder.operation(passage, applied=False, seen=False)
-        self._world.held.append(Held(passage.life, own, left, passage, packed))
+        self._world.held.append(held_command(passage, packed))
 
     @override
     async def pause(self, duration_ms: int) -> None:
@@ -136,8 +134,7 @@ class Wire(Interceptor, ToolWorld):
 
     @override
     def hold_effect(self, request: CallRequest, point: FaultPoint) -> None:
-        left = 1 if point.amount is None else point.amount
-        self._world.held.append(Held(self.life.number, own=False, left=left, request=request))
+        self._world.held.append(held_call(self.life.number, request, point))
 
     @override
     async def go_on(self) -> None:
