@@ -3,6 +3,7 @@
 import atexit
 import multiprocessing
 import os
+import signal
 import threading
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -111,8 +112,14 @@ def use_server(url: str | None, *, i_know: bool = False) -> Premises:
     return _PREMISES[-1]
 
 
-@atexit.register
 def close() -> None:
     """End everything that this process has started."""
     while _PREMISES:
         _PREMISES.pop().close()
+
+
+@atexit.register
+def _close_undisturbed() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would leave files behind
+    close()

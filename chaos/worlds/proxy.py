@@ -8,13 +8,14 @@ name the nth command that a text matches, whatever connection it comes on.
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chaos.faults.resp import NotACommandError, read_commands
 
 CHUNK = 65_536
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Action(StrEnum):
@@ -98,22 +99,40 @@ class Proxy:
         self.rules: list[Rule] = []
         self.links: list[Link] = []
         self.latency_ms = 0
-        self.holds_new = 0
         self._numbers = itertools.count(1)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._holding_at: tuple[str, int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.opened = asyncio.Event()
 
     async def start(self) -> tuple[str, int]:
         """Listen, and return the address."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return str(host), int(port)
+        return await self._listen(self._serve)
+
+    async def start_holding(self) -> tuple[str, int]:
+        """Listen at one more address, where all that comes is held, also when its sender is gone.
+
+        Connections are told apart by where they come, and not by when: the one that is made last can
+        be the first that is served.
+        """
+        if self._holding_at is None:
+            self._holding_at = await self._listen(self._hold)
+        return self._holding_at
+
+    async def orphan(self, client: tuple[str, int]) -> Link:
+        """Return the held connection that a client has made from this address, once it is whole."""
+        while True:
+            self.opened.clear()
+            for link in self.links:
+                if link.is_orphan and link.client.get_extra_info("peername")[:2] == client:
+                    await link.client_gone.wait()
+                    return link
+            await self.opened.wait()
 
     async def close(self) -> None:
         """Cut everything and listen no more."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for link in list(self.links):
             link.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -128,10 +147,6 @@ class Proxy:
         """Cut all connections but those whose bytes are held for later."""
         for link in [one for one in self.links if not one.is_orphan]:
             link.close()
-
-    def hold_next(self) -> None:
-        """Hold all that comes on the next new connection, also when its sender is gone by then."""
-        self.holds_new += 1
 
     def release(self, link: Link) -> None:
         """Let the held commands pass, and all that come later."""
@@ -152,7 +167,18 @@ class Proxy:
         await link.finished.wait()
         return bytes(link.replies)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _listen(self, serve: _Serve) -> tuple[str, int]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        self._servers.append(server)
+        host, port = server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._serve(reader, writer, holds=True)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, holds: bool = False
+    ) -> None:
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
@@ -163,8 +189,7 @@ class Proxy:
             writer.transport.abort()
             return
         link = Link(next(self._numbers), writer, server)
-        if self.holds_new:
-            self.holds_new -= 1
+        if holds:
             link.held, link.is_orphan = bytearray(), True
         self.links.append(link)
         self.opened.set()

@@ -100,19 +100,17 @@ class RealStore:
         if changed:
             self._recorder.checkpoint(passage.life, self.view())
 
-    def expect_held(self) -> tuple[str, int]:
+    async def expect_held(self) -> tuple[str, int]:
         """Return where to send what is to be held."""
-        proxy = self._the_proxy()
-        proxy.hold_next()
-        return self.address
+        return await self._the_proxy().start_holding()
 
-    async def held(self) -> Link:
-        """Return the connection that holds what was just sent."""
-        proxy = self._the_proxy()
-        await _until(lambda: any(link.is_orphan for link in proxy.links))
-        link = next(link for link in reversed(proxy.links) if link.is_orphan)
-        await link.client_gone.wait()
-        return link
+    async def held(self, sender: tuple[str, int]) -> Link:
+        """Return the connection that holds what was sent from this address."""
+        try:
+            async with asyncio.timeout(STARTUP_POLLS * POLL_S):
+                return await self._the_proxy().orphan(sender)
+        except TimeoutError:
+            raise ServerError("what was sent to be held has not come") from None
 
     async def deliver(self, passage: Passage, link: Link) -> None:
         """Let arrive what was held."""

@@ -31,7 +31,6 @@ class Service:
         """Serve `worker`."""
         self._world = world
         self._worker = worker
-        self._held: Passage | None = None
         self._server_faults: dict[tuple[str, int], Sequence[FaultPoint]] = {}
 
     async def serve(self) -> None:
@@ -81,7 +80,9 @@ class Service:
             return await self._answered(*given)
         if name in ("unsent", "lost"):
             return self._not_answered(name, given[0])
-        if name in ("hold", "held"):
+        if name == "hold":
+            return await self._world.store.expect_held()
+        if name == "held":
             return await self._hold(*given)
         if name == "ended":
             return self._ended(*given)
@@ -138,17 +139,12 @@ class Service:
         else:
             self._world.recorder.operation(passage, applied=False, seen=False)
 
-    async def _hold(self, passage: Passage | None = None) -> Any:
-        """Say where to send what is to be held; and, without an argument, hold what was sent."""
-        if passage is not None:
-            self._worker.forget(passage)
-            self._held = passage
-            return self._world.store.expect_held()
-        held, link = self._held, await self._world.store.held()
-        if held is not None:
-            self._world.recorder.operation(held, applied=False, seen=False)
-            self._world.held.append(held_command(held, link))
-        return None
+    async def _hold(self, passage: Passage, sender: tuple[str, int]) -> None:
+        """Hold what was just sent from this address."""
+        self._worker.forget(passage)
+        link = await self._world.store.held(sender)
+        self._world.recorder.operation(passage, applied=False, seen=False)
+        self._world.held.append(held_command(passage, link))
 
     def _call(self, name: str, request: CallRequest, point: FaultPoint | None = None) -> str | None:
         world, worker = self._world, self._worker

@@ -222,10 +222,11 @@ class WorkerWire(Interceptor, ToolWorld):
 
     @override
     def hold(self, passage: Passage, packed: bytes) -> None:
-        address = self._line.ask("hold", passage)
+        address = self._line.ask("hold")
         with socket.create_connection(address) as connection:
             connection.sendall(self._introduction + packed)
-        self._line.ask("held")
+            sender = connection.getsockname()
+        self._line.ask("held", passage, sender)
 
     @override
     async def pause(self, duration_ms: int) -> None:

@@ -20,7 +20,6 @@ class WorkerHandle:
         thawed: set when a stopped one may go on.
         thaws_in: operations of the next life before a stopped one goes on.
         outstanding: operations that were let through and have not been answered.
-        held: the operation that it is about to send to be held.
         ended_how: what it said about its end; None: nothing, it was killed.
     """
 
@@ -36,7 +35,6 @@ class WorkerHandle:
         self.thaws_in: int | None = None
         self.is_stopped = False
         self.outstanding: list[Passage] = []
-        self.held: Passage | None = None
         self.seen: Counter[str] = Counter()
         self.ended_how: str | None = None
         self.task: asyncio.Task[None] | None = None

@@ -154,18 +154,31 @@ def test_commands_of_two_processes_arrive_in_the_other_order():
 
 def test_what_a_dead_sender_has_sent_arrives_when_it_is_let():
     async def scenario(proxy, upstream, connect):
-        proxy.hold_next()
-        _, writer = await connect()
+        _, writer = await asyncio.open_connection(*await proxy.start_holding())
         writer.write(ONE)
+        sender = writer.get_extra_info("sockname")
         writer.close()
-        while not proxy.links:
-            await proxy.opened.wait()
-        link = proxy.links[0]
-        await link.client_gone.wait()
+        link = await proxy.orphan(sender)
         proxy.cut()
         assert upstream.got == b""
         assert await proxy.deliver(link) == b"+OK\r\n"
         assert upstream.got == ONE
+
+    _run(scenario)
+
+
+def test_what_is_held_is_told_apart_by_its_sender_and_not_by_when_it_came():
+    async def scenario(proxy, upstream, connect):
+        address = await proxy.start_holding()
+        early, idle = [await asyncio.open_connection(*address) for _ in range(2)], await connect()
+        for (_, writer), command in zip(early, (ONE, TWO), strict=True):
+            writer.write(command)
+            writer.close()
+        idle[1].write(PING)
+        assert await idle[0].readexactly(5) == b"+OK\r\n"
+        for _, writer in reversed(early):
+            await proxy.deliver(await proxy.orphan(writer.get_extra_info("sockname")))
+        assert upstream.got == PING + TWO + ONE
 
     _run(scenario)
 
