@@ -103,10 +103,11 @@ def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def redis_url(_shared_redis: RedisServer) -> str:
-    """Return the URL of a server of this test worker. Leave its databases empty."""
-    return _shared_redis.url
+@pytest.fixture
+def redis_url(_shared_redis: RedisServer) -> Iterator[str]:
+    """Give the URL of a server of this test worker, whose databases are emptied after each test."""
+    yield _shared_redis.url
+    _shared_redis.command("FLUSHALL")
 
 
 @pytest.fixture

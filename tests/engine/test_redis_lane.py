@@ -57,9 +57,7 @@ def on(url: str, test: Test, *, retries: int = 0, **options: Any) -> None:
         )
         client.connection_pool.connection_class = Line
         try:
-            await client.flushall()
             await test(client)
-            await client.flushall()
         finally:
             await client.aclose()
 
