@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conformance.errors import UsageError
 
@@ -21,6 +23,19 @@ FILE: Final = "planproof-baseline.json"
 
 # Group ("production use", "test undecided", ...) -> file -> how many.
 Counts = Mapping[str, Mapping[str, int]]
+
+
+class Baseline(BaseModel):
+    """One baseline/v1 document.
+
+    Attributes:
+        uses: group (`production use`, `test undecided`, ...) -> file -> how many.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    schema_: Literal["baseline/v1"] = Field(alias="schema")
+    uses: dict[str, dict[str, Annotated[int, Field(gt=0)]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ def _keys(counts: Counts) -> Iterator[tuple[str, str]]:
 def text_of(counts: Counts) -> str:
     """Return the file's text: sorted, so that two branches that change it merge well."""
     groups = {group: dict(sorted(files.items())) for group, files in sorted(counts.items())}
-    return json.dumps({"schema": SCHEMA, "uses": groups}, indent=2) + "\n"
+    return Baseline(schema=SCHEMA, uses=groups).model_dump_json(by_alias=True, indent=2) + "\n"
 
 
 def read_baseline(file: Path) -> Counts:
@@ -94,13 +109,8 @@ def read_baseline(file: Path) -> Counts:
         raise UsageError(f"is not UTF-8 at byte {error.start}", place=str(file)) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise UsageError(f"is no {SCHEMA} document", place=str(file))
-    uses = document.get("uses")
-    if not isinstance(uses, dict) or not all(map(_is_group, uses.values())):
-        raise UsageError("uses: expected counts by group and file", place=str(file))
-    return uses
-
-
-def _is_group(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        type(count) is int and count > 0 for count in value.values()
-    )
+    try:
+        return Baseline.model_validate(document).uses
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UsageError(f"{where}: expected counts by group and file", place=str(file)) from None

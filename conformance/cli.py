@@ -130,7 +130,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         sys.stderr.write(f"planproof: {' '.join(error.format_message().split())}{hint}\n")
         return int(ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
+    except _interruptions():
         sys.stderr.write("planproof: interrupted\n")
         return int(ExitCode.HARNESS)
     except _ReaderGoneError:
@@ -142,6 +142,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"planproof: {place}{error.strerror or error}\n")
         return int(ExitCode.HARNESS)
+
+
+def _interruptions() -> tuple[type[BaseException], ...]:
+    """Return what a Ctrl-C may show as.
+
+    `asyncio.Runner` forgets one that comes while it is being set up, but for the task that it has
+    cancelled already. Nothing else cancels a whole command.
+    """
+    from asyncio import CancelledError  # noqa: PLC0415 - asked for only when something was raised
+
+    import click  # noqa: PLC0415
+
+    return (click.Abort, KeyboardInterrupt, CancelledError)
 
 
 def _delivered(code: int) -> int:

@@ -12,11 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from chaos.campaign.result import CampaignResult
+from conformance.baseline import Baseline
 from conformance.codemod_batch_schema import CodemodBatchReport
 from conformance.codemod_schema import CodemodReport
 from conformance.comparator import Layer
+from conformance.environment_report import EnvironmentReport
+from conformance.executor_pairs_schema import ExecutorPairs
 from conformance.kit.executor_protocol import protocol_schema
 from conformance.ledger import Decision, FaultKind
+from conformance.recording.line_schemas import RecordingLine
+from conformance.recording.shadow_log import ShadowLine
 from conformance.report import GateReport
 from conformance.report_model import RunReport
 from conformance.scenario import Scenario
@@ -287,8 +292,16 @@ def _input(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
     return schema
 
 
-def _campaign() -> dict[str, Any]:
-    return CampaignResult.model_json_schema(by_alias=True, mode="serialization")
+def _output(model: type[BaseModel]) -> Callable[[], dict[str, Any]]:
+    def schema() -> dict[str, Any]:
+        return model.model_json_schema(by_alias=True, mode="serialization")
+
+    return schema
+
+
+def _recording() -> dict[str, Any]:
+    """A line of a recording is of one event, whole or with what is missing."""
+    return TypeAdapter(RecordingLine).json_schema(by_alias=True, mode="validation")
 
 
 FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
@@ -296,10 +309,15 @@ FORMATS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "trace": _input(Trace),
     "report": _report,
     "ledger": _input(LedgerFile),
-    "chaos": _campaign,
+    "chaos": _output(CampaignResult),
     "codemod": _input(CodemodReport),
     "codemod-batch": _input(CodemodBatchReport),
     "executor-protocol": protocol_schema,
+    "recording": _recording,
+    "shadow": _output(ShadowLine),
+    "doctor": _output(EnvironmentReport),
+    "baseline": _input(Baseline),
+    "executor-pairs": _input(ExecutorPairs),
 }
 
 

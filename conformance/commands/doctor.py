@@ -2,14 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Final
 
 import click
 
 from conformance.environment import Check, State, examine
+from conformance.environment_report import environment_report
 from conformance.errors import ExitCode, worst
-
-SCHEMA: Final = "doctor/v1"
 
 
 @click.command(name="doctor")
@@ -29,7 +27,8 @@ def command(store: str | None, form: str) -> int:
     checks = examine(Path.cwd(), store)
     code = exit_code(checks)
     if form == "json":
-        click.echo(json.dumps(document(checks, code), indent=2))
+        document = environment_report(checks, code).model_dump(mode="json", by_alias=True)
+        click.echo(json.dumps(document, indent=2))
         return int(code)
     width = max(len(check.name) for check in checks)
     for check in checks:
@@ -44,20 +43,3 @@ def command(store: str | None, form: str) -> int:
 def exit_code(checks: tuple[Check, ...]) -> ExitCode:
     """Return what the checks mean: 3 for the environment, 2 for the configuration."""
     return worst(check.cause for check in checks if check.state is State.FAILED)
-
-
-def document(checks: tuple[Check, ...], code: ExitCode) -> dict[str, object]:
-    """Return the JSON form."""
-    return {
-        "schema": SCHEMA,
-        "exit_code": int(code),
-        "checks": [
-            {
-                "name": check.name,
-                "state": str(check.state),
-                "detail": check.detail,
-                "advice": check.advice,
-            }
-            for check in checks
-        ],
-    }

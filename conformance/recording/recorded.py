@@ -130,6 +130,9 @@ def _take_execution(execution: Recorded, document: dict[str, Any], place: str) -
 
 
 def _take_call(execution: Recorded, document: dict[str, Any], place: str) -> None:
+    if "missing" in document and "tool" not in document:
+        execution.gaps.append(f"{place}: a call: {document['missing']}")
+        return
     call = RecordedCall(
         tool=document["tool"],
         parameters=document.get("parameters"),

@@ -170,7 +170,7 @@ class RecordingTools:
             # One executor object may serve several executions.
             execution = RecordedExecution(execution.recorder, call.execution_id)
         clock, call_id = execution.recorder.clock, execution.recorder.next_call()
-        execution.write("call", lambda marks: self._call_line(call_id, call, marks))
+        execution.write("call", lambda marks: self._call_line(call, marks), call=call_id)
 
         async def carry_out(work: Callable[[], Awaitable[Any]]) -> Any:
             began_ms = clock.monotonic_ms()
@@ -193,8 +193,8 @@ class RecordingTools:
 
         return carry_out
 
-    def _call_line(self, call_id: str, call: Any, marks: set[str]) -> dict[str, Any]:
-        found: dict[str, Any] = {"call": call_id, "tool": call.tool_name}
+    def _call_line(self, call: Any, marks: set[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {"tool": call.tool_name}
         aliases = self._aliases(call.tool_name)
         if aliases:
             found["aliases"] = aliases

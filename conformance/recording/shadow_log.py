@@ -1,13 +1,21 @@
 """What shadow runs show, written down: the sink of `engine.router.Router(reported=...)`."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from pydantic import Field
 
 from conformance.recording.line_file import LineFile
 from conformance.recording.redaction import Redaction, UnrecordableError
 from engine.shadow import ShadowReport
 
 SCHEMA: Final = "shadow/v1"
+
+
+class ShadowLine(ShadowReport):
+    """One line of shadow/v1: what a shadow run showed."""
+
+    schema_: Literal["shadow/v1"] = Field(default=SCHEMA, alias="schema")
 
 
 class ShadowLog:
@@ -26,7 +34,8 @@ class ShadowLog:
             for side in ("legacy", "unified"):
                 difference[side] = self._clean(difference[side], name)
         document["reason"] = self._clean(document["reason"], "reason")
-        self.file.append({"schema": SCHEMA, **document})
+        line = ShadowLine.model_validate(document)
+        self.file.append({"schema": SCHEMA} | line.model_dump(mode="json", by_alias=True))
 
     def _clean(self, value: Any, path: str) -> Any:
         try:

@@ -2,11 +2,14 @@
 
 import json
 
+import jsonschema
 import pytest
 
 from conformance.baseline import FILE
 from conformance.cli import run
+from conformance.schemas import schema
 
+VALIDATOR = jsonschema.Draft202012Validator(schema("baseline"))
 USE = "from durable_execution import execute_segment\n"
 
 
@@ -32,6 +35,25 @@ def test_what_is_as_written_down_passes(repository, capsys):
             "test use": {"tests/test_a.py": 1},
         },
     }
+    assert VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"schema": "baseline/v2", "uses": {}},
+        {"schema": "baseline/v1"},
+        {"schema": "baseline/v1", "uses": {"production use": 1}},
+        {"schema": "baseline/v1", "uses": {"production use": {"a.py": 0}}},
+        {"schema": "baseline/v1", "uses": {"production use": {"a.py": True}}},
+        {"schema": "baseline/v1", "uses": {"production use": {"a.py": "1"}}},
+    ],
+)
+def test_what_the_schema_refuses_the_command_refuses(repository, capsys, document):
+    assert not VALIDATOR.is_valid(document)
+    (repository / FILE).write_text(json.dumps(document))
+    assert run(["baseline", "check"]) == 2
+    assert FILE in capsys.readouterr().err
 
 
 def test_one_more_fails(repository, capsys):

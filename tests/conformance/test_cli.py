@@ -1,10 +1,13 @@
-"""What every command does when its reader goes away before it has ended."""
+"""What every command does when it is left before it has ended: its reader goes, somebody interrupts."""
 
+import asyncio
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import conformance
+from conformance.cli import run
 
 CORPUS = Path(conformance.__file__).parent / "scenarios"
 COMMAND = [sys.executable, "-W", "error", "-m", "conformance.cli"]
@@ -33,3 +36,24 @@ def test_a_command_that_fails_before_it_speaks_keeps_its_exit_code():
     )
     process.stdout.close()
     assert process.wait(timeout=60) == 2
+
+
+def test_an_interrupt_while_a_loop_is_set_up_is_an_interrupt(monkeypatch, capsys):
+    """asyncio forgets one that comes between its handler and its counter."""
+    given, heard = signal.signal, []
+
+    def interrupted(number, handler):
+        before = given(number, handler)
+        if handler is not signal.default_int_handler and not heard:
+            heard.append(number)
+            signal.raise_signal(number)
+        return before
+
+    previous = given(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(asyncio.runners.signal, "signal", interrupted)
+    try:
+        assert run(["trace", "--executor", "legacy", str(CORPUS)]) == 3
+    finally:
+        given(signal.SIGINT, previous)
+    assert heard == [signal.SIGINT]
+    assert capsys.readouterr().err == "planproof: interrupted\n"

@@ -2,18 +2,22 @@
 
 import json
 
+import jsonschema
 import pytest
 
 from conformance import environment
 from conformance.cli import run
 from conformance.environment import State, check_extras, check_programs, check_python, check_store
 from conformance.errors import ExitCode
+from conformance.schemas import schema
+
+VALIDATOR = jsonschema.Draft202012Validator(schema("doctor"))
 
 
 def diagnosed(capsys, *arguments):
     code = run(["doctor", "--format", "json", *arguments])
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "doctor/v1"
+    assert list(VALIDATOR.iter_errors(document)) == []
     assert document["exit_code"] == code
     return code, {check["name"]: check for check in document["checks"]}
 
@@ -31,6 +35,21 @@ def test_all_is_well(repository, capsys):
     assert code == 0
     for name in ("python", "planproof", "store", "configuration", "extra conformance"):
         assert found[name]["state"] == "ok", found[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "doctor/v2"},
+        {"exit_code": 6},
+        {"checks": [{"name": "python", "state": "ok"}]},
+        {"checks": [{"name": "python", "state": "fine", "detail": "", "advice": ""}]},
+    ],
+)
+def test_a_broken_document_is_refused_by_the_schema(change):
+    document = {"schema": "doctor/v1", "exit_code": 0, "checks": []}
+    assert VALIDATOR.is_valid(document)
+    assert not VALIDATOR.is_valid(document | change)
 
 
 def test_people_get_a_line_for_each_and_the_way_out(repository, capsys, monkeypatch):

@@ -5,8 +5,12 @@ import runpy
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from conformance.schemas import schema
+
+VALIDATOR = jsonschema.Draft202012Validator(schema("executor-pairs"))
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 BUILD = runpy.run_path(str(FIXTURES / "consumers" / "build.py"))
 
@@ -69,6 +73,7 @@ def test_the_front_goes_where_the_run_says():
 
 def kinds(report):
     document = json.loads(Path(report).read_text("utf-8"))
+    assert list(VALIDATOR.iter_errors(document)) == []
     return document, {pair["test"].rpartition("::")[2]: pair["kind"] for pair in document["pairs"]}
 
 

@@ -1,8 +1,23 @@
 """What two outcomes of a test say together, and what a run is worth."""
 
+from typing import get_args
+
+import jsonschema
 import pytest
 
-from conformance.pytest_plugin.pairs import Kind, PassRecord, pair_up
+from conformance.executor_pairs_schema import Executor, PairKind, TestOutcome
+from conformance.pytest_plugin.pairs import (
+    FAILED_OUTCOMES,
+    PASSED_OUTCOMES,
+    SKIPPED_OUTCOMES,
+    Kind,
+    PassRecord,
+    pair_up,
+)
+from conformance.pytest_plugin.passes import EXECUTORS
+from conformance.schemas import schema
+
+VALIDATOR = jsonschema.Draft202012Validator(schema("executor-pairs"))
 
 
 def records(legacy, unified, **more):
@@ -70,3 +85,35 @@ def test_the_summary_ends_in_the_verdict():
     assert lines[0].startswith("REGRESSION")
     assert "legacy passed, unified failed" in lines[0]
     assert lines[-1] == "1 regressions: passed under legacy alone"
+
+
+def test_the_schema_knows_every_kind_outcome_and_executor():
+    assert get_args(PairKind) == tuple(map(str, Kind))
+    assert set(get_args(TestOutcome)) == PASSED_OUTCOMES | FAILED_OUTCOMES | SKIPPED_OUTCOMES
+    assert get_args(Executor) == EXECUTORS
+
+
+def test_a_document_is_as_its_schema_says_with_one_executor_too():
+    for given in (
+        records("passed", "failed"),
+        records("passed", None),
+        records("failed", None)[:1],
+    ):
+        assert list(VALIDATOR.iter_errors(pair_up(given).document())) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "executor-pairs/v2"},
+        {"executors": []},
+        {"executors": ["other"]},
+        {"counts": {"better": 1}},
+        {"reached": ["durable_execution"]},
+        {"pairs": [{"test": "t", "legacy": "passed"}]},
+        {"pairs": [{"test": "t", "legacy": "well", "kind": "same"}]},
+    ],
+)
+def test_a_broken_document_is_refused_by_the_schema(change):
+    document = pair_up(records("passed", "failed")).document()
+    assert not VALIDATOR.is_valid(document | change)

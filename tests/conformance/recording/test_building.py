@@ -100,6 +100,15 @@ def _pair_gone(lines):
     return [line for line in lines if line.get("call") != last]
 
 
+def _unwritable(lines):
+    """Let nothing be known of the last call but that it was made."""
+    last = [line for line in lines if line["event"] == "call"][-1]
+    for name in ("tool", "aliases", "parameters", "at_ms", "timeout_ms"):
+        last.pop(name, None)
+    last["missing"] = "RecursionError"
+    return lines
+
+
 def _partial(lines):
     return [line | {"is_partial": True} if line["event"] == "end" else line for line in lines]
 
@@ -119,6 +128,7 @@ def _cancelled(lines):
         (_without("answer", 1), "call 2, of hold: its answer was not recorded"),
         (_without("call", 1), "the answer to a call that was not recorded"),
         (_pair_gone, "made in a replay, but not recorded: pay"),
+        (_unwritable, ": a call: RecursionError"),
         (_partial, "its end was not recorded: the last segment yielded"),
         (_cancelled, "of pay: was cancelled, and no end follows"),
     ],

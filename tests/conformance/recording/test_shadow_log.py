@@ -2,7 +2,11 @@
 
 import json
 
+import jsonschema
+import pytest
+
 from conformance.recording import ShadowLog
+from conformance.schemas import schema
 from engine.shadow import Difference, ShadowReport
 
 REPORT = ShadowReport(
@@ -12,6 +16,33 @@ REPORT = ShadowReport(
         Difference(path="steps.a.output", legacy={"token": "abcdefg", "n": 1}, unified={"n": 2}),
     ),
 )
+
+VALIDATOR = jsonschema.Draft202012Validator(schema("shadow"))
+
+
+def _line(tmp_path, report):
+    ShadowLog(tmp_path / "shadow.jsonl")(report)
+    return json.loads((tmp_path / "shadow.jsonl").read_text())
+
+
+def test_a_line_is_as_its_schema_says_and_begins_with_its_name(tmp_path):
+    line = _line(tmp_path, REPORT)
+    assert list(VALIDATOR.iter_errors(line)) == []
+    assert next(iter(line)) == "schema"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "shadow/v2"},
+        {"verdict": "well"},
+        {"differences": [{"path": "end"}]},
+        {"unused_answers": "no"},
+        {"more": 1},
+    ],
+)
+def test_a_broken_line_is_refused_by_the_schema(tmp_path, change):
+    assert not VALIDATOR.is_valid(_line(tmp_path, REPORT) | change)
 
 
 def test_each_report_is_a_line_without_secrets(tmp_path):
