@@ -27,6 +27,7 @@ from conformance.report_model import (
 )
 from conformance.report_model_chaos import Chaos, CoverageCell
 from conformance.report_model_diff import GROUP, NORMALISATION, fault_item, stale_rule_item
+from conformance.report_model_failures import Rates
 
 SHARDS = "shards"
 _JUDGED = frozenset({Status.PASSED, Status.LEDGERED, Status.FAILED})
@@ -66,6 +67,7 @@ def merge(named: Sequence[tuple[str, RunReport]]) -> RunReport:
             "facts": tuple(facts),
             "codemod": _codemod(reports),
             "chaos": _chaos(reports),
+            "rates": _rates(named),
         }
     )
 
@@ -129,6 +131,14 @@ def _metrics(named: Sequence[tuple[str, RunReport]]) -> tuple[Metric, ...]:
             if known != metric:
                 raise UsageError(f"metric {metric.id} is not the same in {other}", place=name)
     return tuple(metric for _, metric in found.values())
+
+
+def _rates(named: Sequence[tuple[str, RunReport]]) -> Rates | None:
+    found = [(name, report.rates) for name, report in named if report.rates is not None]
+    for name, rates in found[1:]:
+        if rates != found[0][1]:
+            raise UsageError(f"the failure rates are not the same in {found[0][0]}", place=name)
+    return found[0][1] if found else None
 
 
 def _ledger(named: Sequence[tuple[str, RunReport]], items: Iterable[Item]) -> LedgerSection | None:

@@ -3,9 +3,14 @@
 The records say what was measured and nothing of how it is drawn. Rates are shares from 0 to 1.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from conformance.metrics.failures import ProductionRecords, RateComparison
+
+Executor: TypeAlias = Literal["legacy", "unified"]
 
 
 class _Record(BaseModel):
@@ -15,7 +20,7 @@ class _Record(BaseModel):
 class RateInterval(_Record):
     """How often one executor failed, and the limits of its true rate."""
 
-    executor: Literal["legacy", "unified"]
+    executor: Executor
     source: str
     executions: int = Field(ge=0)
     failures: int = Field(ge=0)
@@ -41,3 +46,39 @@ class Rates(_Record):
     bound: float
     p_increase: float = Field(ge=0, le=1)
     intervals: tuple[RateInterval, RateInterval]
+
+
+def measured_rates(
+    legacy: "ProductionRecords",
+    unified: "ProductionRecords",
+    compared: "RateComparison",
+    *,
+    margin: float,
+    confidence: float,
+) -> Rates:
+    """Return what was compared as the records of a report."""
+    return Rates(
+        margin=margin,
+        confidence=confidence,
+        difference=compared.difference,
+        bound=compared.upper_bound,
+        p_increase=min(1.0, compared.p_increase),
+        intervals=(
+            _interval("legacy", legacy, compared.legacy),
+            _interval("unified", unified, compared.unified),
+        ),
+    )
+
+
+def _interval(
+    executor: Executor, records: "ProductionRecords", limits: tuple[float, float]
+) -> RateInterval:
+    return RateInterval(
+        executor=executor,
+        source=records.source,
+        executions=records.executions,
+        failures=records.failures,
+        rate=records.rate,
+        low=limits[0],
+        high=limits[1],
+    )

@@ -21,6 +21,7 @@ from conformance.report_model import (
     RunReport,
     Status,
 )
+from conformance.report_model_failures import Rates
 
 CHECKLIST_GROUP = "checklist"
 STATUSES: Mapping[Verdict, Status] = {
@@ -60,7 +61,16 @@ def run_report(
         items=(*(_row(finding, role) for finding in report.checklist), *evidence),
         ledger=ledger,
         rules=dict(rules or {}),
+        rates=_rates(report),
     )
+
+
+def _rates(report: GateReport) -> Rates | None:
+    """Return the failure rates in production that the metric was judged by; None without records."""
+    for finding in report.metrics:
+        if finding.id == failures.METRIC and "rates" in finding.details:
+            return Rates.model_validate(finding.details["rates"])
+    return None
 
 
 def metric(finding: Finding) -> Metric:

@@ -21,7 +21,7 @@ from conformance.metrics.failures import (
     read_records,
 )
 from conformance.report_model import Gauge, Metric, RunReport
-from conformance.report_model_failures import RateInterval, Rates
+from conformance.report_model_failures import measured_rates
 from conformance.reporters import run_console
 
 _FILE = click.Path(path_type=Path)
@@ -75,7 +75,7 @@ def command(
         started_at=started_at,
         duration_ms=round(1000 * (time.perf_counter() - began)),
         metrics=(_metric(records, compared, margin),),
-        rates=_rates(records, compared, margin, confidence),
+        rates=measured_rates(*records, compared, margin=margin, confidence=confidence),
     )
     destinations.deliver(
         run,
@@ -112,40 +112,4 @@ def _metric(
             unit="%",
             better="lower",
         ),
-    )
-
-
-def _rates(
-    records: tuple[ProductionRecords, ProductionRecords],
-    compared: RateComparison,
-    margin: float,
-    confidence: float,
-) -> Rates:
-    legacy, unified = records
-    return Rates(
-        margin=margin,
-        confidence=confidence,
-        difference=compared.difference,
-        bound=compared.upper_bound,
-        p_increase=min(1.0, compared.p_increase),
-        intervals=(
-            _interval("legacy", legacy, compared.legacy),
-            _interval("unified", unified, compared.unified),
-        ),
-    )
-
-
-def _interval(
-    executor: str, records: ProductionRecords, limits: tuple[float, float]
-) -> RateInterval:
-    return RateInterval.model_validate(
-        {
-            "executor": executor,
-            "source": records.source,
-            "executions": records.executions,
-            "failures": records.failures,
-            "rate": records.rate,
-            "low": limits[0],
-            "high": limits[1],
-        }
     )

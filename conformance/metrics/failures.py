@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from conformance.errors import ExitCode, UsageError
 from conformance.report import Finding, Verdict, merged
+from conformance.report_model_failures import Rates, measured_rates
 
 if TYPE_CHECKING:
     from conformance.diff_report import DiffReport
@@ -190,7 +191,10 @@ def judge(
     margin: float,
     confidence: float,
 ) -> Finding:
-    """Return whether failures increased: over the pairs, and in production where records exist."""
+    """Return whether failures increased: over the pairs, and in production where records exist.
+
+    Rates that were compared are in the details as `rates`, which reports draw.
+    """
     verdict, reason, cause = judge_pairs(pairs)
     figure = (
         f"{len(pairs.increased)} of {pairs.pairs} pairs (explained by the ledger: "
@@ -199,8 +203,9 @@ def judge(
     target = "0 pairs outside the ledger"
     sources = [pairs.source]
     reasons = [reason] if reason else []
+    rates: Rates | None = None
     if records is not None:
-        found, text, why = _production(*records, margin=margin, confidence=confidence)
+        found, text, why, rates = _production(*records, margin=margin, confidence=confidence)
         verdict = merged((verdict, found))
         figure, target = f"{figure}; {text}", f"{target}; rate at most +{margin:.2%}"
         sources.extend(each.source for each in records)
@@ -223,6 +228,7 @@ def judge(
             "ledger_faults": list(pairs.ledger_faults),
             "margin": margin,
             "confidence": confidence,
+            **({} if rates is None else {"rates": rates.model_dump(mode="json")}),
         },
     )
 
@@ -234,17 +240,18 @@ def _names(scenarios: tuple[str, ...]) -> str:
 
 def _production(
     legacy: ProductionRecords, unified: ProductionRecords, *, margin: float, confidence: float
-) -> tuple[Verdict, str, str]:
-    rates = (
+) -> tuple[Verdict, str, str, Rates | None]:
+    said = (
         f"production {unified.failures}/{unified.executions} against "
         f"{legacy.failures}/{legacy.executions}"
     )
     try:
         compared = compare_rates(legacy, unified, margin=margin, confidence=confidence)
     except StatisticsMissingError:
-        return Verdict.UNKNOWN, rates, f"the rates need the statistics extra: {INSTALL}"
-    text = f"{rates}, at most {compared.upper_bound:+.2%} at {confidence:.0%} confidence"
-    return compared.verdict, text, production_reason(compared)
+        return Verdict.UNKNOWN, said, f"the rates need the statistics extra: {INSTALL}", None
+    text = f"{said}, at most {compared.upper_bound:+.2%} at {confidence:.0%} confidence"
+    rates = measured_rates(legacy, unified, compared, margin=margin, confidence=confidence)
+    return compared.verdict, text, production_reason(compared), rates
 
 
 def production_reason(compared: RateComparison) -> str:

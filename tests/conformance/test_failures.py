@@ -15,6 +15,7 @@ from conformance.metrics.failures import (
     read_records,
 )
 from conformance.report import Verdict
+from conformance.report_model_failures import Rates
 
 GOOD = PairEvidence(pairs=10)
 
@@ -85,6 +86,9 @@ def test_records_join_the_pairs_and_the_worse_verdict_wins():
     assert "production 30/1000 against 10/1000" in finding.figure
     assert "rate at most +1.00%" in finding.target
     assert "Fisher's exact p = 0.001" in finding.reason
+    rates = Rates.model_validate(finding.details["rates"])
+    assert [each.failures for each in rates.intervals] == [10, 30]
+    assert rates.bound == rates.intervals[1].high - rates.intervals[0].low
 
 
 def test_without_the_extra_the_rates_are_unknown_with_the_command(monkeypatch):
@@ -95,6 +99,7 @@ def test_without_the_extra_the_rates_are_unknown_with_the_command(monkeypatch):
     finding = judge(GOOD, records, margin=0.01, confidence=0.95)
     assert finding.verdict is Verdict.UNKNOWN
     assert "pip install 'planproof[statistics]'" in finding.reason
+    assert "rates" not in finding.details
 
 
 def test_records_are_counted(tmp_path):

@@ -19,6 +19,7 @@ from conformance.report_model import (
     Status,
 )
 from conformance.report_model_chaos import Chaos, CoverageCell
+from conformance.report_model_failures import RateInterval, Rates
 
 ROW = LedgerRow(
     id="DIV-001",
@@ -163,3 +164,28 @@ def test_the_coverage_of_two_campaigns_is_added():
 
     chaos = merged(campaign(1, 1), campaign(2, 2)).chaos
     assert (chaos.coverage[0].runs, chaos.coverage[0].fired, chaos.seed) == (4, 3, None)
+
+
+def _rates(failures):
+    intervals = [
+        RateInterval(
+            executor=name,
+            source=name,
+            executions=10,
+            failures=failures,
+            rate=failures / 10,
+            low=0,
+            high=1,
+        )
+        for name in ("legacy", "unified")
+    ]
+    return Rates(
+        margin=0.01, confidence=0.95, difference=0, bound=1, p_increase=1, intervals=intervals
+    )
+
+
+def test_failure_rates_are_kept_whichever_part_has_them():
+    parts = [("a", part(1)), ("b", part(2, rates=_rates(1)))]
+    assert merge(parts).rates == merge(parts[::-1]).rates == _rates(1)
+    with pytest.raises(UsageError, match="the failure rates are not the same in a"):
+        merge([("a", part(1, rates=_rates(1))), ("b", part(2, rates=_rates(2)))])

@@ -19,6 +19,7 @@ from conformance.reporters.html import render
 from conformance.side_by_side import PORTS, strike, struck_cases
 
 from .conftest import CHAOS, CODEMOD, ITEMS, report_of, scenario
+from .test_rates_console import rates
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -200,6 +201,41 @@ def test_it_can_be_used_by_keyboard_alone(opened):
     press(Keys.ENTER)
     assert driver.execute_script("return document.querySelector('#list details').open")
 
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_failure_rates_of_a_gate_are_drawn_for_the_eye(chromium, tmp_path, size, scheme):
+    file = tmp_path / "gate.html"
+    file.write_text(render(report_of(kind="gate", rates=rates()), []), "utf-8")
+    width, height = size
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+    )
+    chromium.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    chromium.get(file.as_uri())
+    chromium.find_element("css selector", "nav a[href='#rates']").click()
+    drawn = chromium.execute_script(DRAWN)
+    assert len(drawn["bars"]) == len(drawn["dots"]) == 2
+    assert drawn["margin"]["width"] > 1
+    for box in (*drawn["bars"], *drawn["dots"], drawn["margin"]):
+        assert drawn["picture"]["left"] <= box["left"] <= box["right"] <= drawn["picture"]["right"]
+    assert drawn["picture"]["right"] <= width
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    assert chromium.get_log("browser") == []
+
+
+DRAWN = """
+const boxes = (s) => [...document.querySelectorAll('#rates ' + s)].map((e) => {
+  const b = e.getBoundingClientRect();
+  return {left: b.left, right: b.right, width: b.width};
+});
+return {picture: boxes('svg')[0], bars: boxes('.interval'), dots: boxes('circle'),
+        margin: boxes('.margin')[0]};
+"""
 
 FAILED = "chain2/L1@s1.tool#1:TA/subject=legacy-restarted"
 
