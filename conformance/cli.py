@@ -1,13 +1,12 @@
 """The command `planproof`: one module per subcommand, errors turned into exit codes here."""
 
+import errno
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
 
 from conformance.errors import ExitCode, PlanproofError
 
@@ -48,6 +47,7 @@ class _ReaderGoneError(Exception):
 def command_group() -> "click.Group":
     """Return the command with all subcommands, which are imported when they are asked for."""
     import click  # noqa: PLC0415 - an extra: its absence is reported, not raised
+    from typing_extensions import override  # noqa: PLC0415 - slow to import, see `run`
 
     class LazyGroup(click.Group):
         """Imports a subcommand only when it is used, so that every start is quick."""
@@ -113,10 +113,12 @@ def _print_version(ctx: "click.Context", _param: "click.Parameter", value: bool)
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises for a user's mistake."""
     try:
-        import click  # noqa: PLC0415
+        import click  # noqa: PLC0415 - an extra; and slow, so that an interrupt may come meanwhile
     except ImportError:
         sys.stderr.write(MISSING_EXTRA + "\n")
         return int(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        return _interrupted()
     try:
         result = command_group().main(args=arguments, prog_name="planproof", standalone_mode=False)
         return _delivered(int(result) if isinstance(result, int) else int(ExitCode.PASSED))
@@ -125,14 +127,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(error.exit_code)
     except click.exceptions.Exit as done:
         return int(done.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")  # the help itself, which is no line
+        return int(ExitCode.USAGE)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         sys.stderr.write(f"planproof: {' '.join(error.format_message().split())}{hint}\n")
         return int(ExitCode.USAGE)
     except _interruptions():
-        sys.stderr.write("planproof: interrupted\n")
-        return int(ExitCode.HARNESS)
+        return _interrupted()
     except _ReaderGoneError:
         _discard_output()
         sys.stderr.write(READER_GONE + "\n")
@@ -141,7 +145,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _give_up_output()
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"planproof: {place}{error.strerror or error}\n")
-        return int(ExitCode.HARNESS)
+        # A name that no file can have is a wrong argument, and no fault of the disk.
+        wrong = error.errno == errno.ENAMETOOLONG
+        return int(ExitCode.USAGE if wrong else ExitCode.HARNESS)
+
+
+def _interrupted() -> int:
+    sys.stderr.write("planproof: interrupted\n")
+    return int(ExitCode.HARNESS)
 
 
 def _interruptions() -> tuple[type[BaseException], ...]:

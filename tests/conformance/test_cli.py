@@ -1,10 +1,13 @@
 """What every command does when it is left before it has ended: its reader goes, somebody interrupts."""
 
 import asyncio
+import builtins
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import conformance
 from conformance.cli import run
@@ -57,3 +60,44 @@ def test_an_interrupt_while_a_loop_is_set_up_is_an_interrupt(monkeypatch, capsys
         given(signal.SIGINT, previous)
     assert heard == [signal.SIGINT]
     assert capsys.readouterr().err == "planproof: interrupted\n"
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_an_interrupt(monkeypatch, capsys):
+    given = builtins.__import__
+
+    def interrupted(name, *rest):
+        if name == "click":
+            raise KeyboardInterrupt
+        return given(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    code = run(["schema", "scenario"])
+    monkeypatch.undo()
+    assert (code, capsys.readouterr().err) == (3, "planproof: interrupted\n")
+
+
+@pytest.mark.parametrize("words", [[], ["report"], ["record"], ["ledger"], ["baseline"]])
+def test_a_command_without_its_subcommand_shows_its_help_as_it_is(words, capsys):
+    assert run(words) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == f"{' '.join(['Usage: planproof', *words])} [OPTIONS] COMMAND [ARGS]..."
+    assert "Commands:" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["scan", "NAME"],
+        ["codemod", "NAME"],
+        ["diff", "--scenarios", "NAME"],
+        ["failures", "NAME", "NAME"],
+        ["gate", "--config", "NAME"],
+        ["report", "open", "NAME"],
+        ["certify", "exemplar", "--level", "C0", "--output", "NAME"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_no_file_can_have_is_a_wrong_argument(words, capsys):
+    name = "n" * 300
+    assert run([name if word == "NAME" else word for word in words]) == 2
+    assert name in capsys.readouterr().err
