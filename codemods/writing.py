@@ -46,6 +46,12 @@ class WriteError(CodemodError):
     code = "CODEMOD_WRITE"
 
 
+class NoRunError(WriteError):
+    """There is no run to take back."""
+
+    code = "CODEMOD_NO_RUN"
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A killed run that was completed: its name, what it wrote, what it could not, its summary."""
@@ -170,11 +176,11 @@ def undo(root: Path, *, run: str | None = None) -> list[str]:
         run: take back a run of this name only.
 
     Raises:
-        WriteError: there is no run to undo, or a file has been changed after it; nothing was
-            touched then.
+        NoRunError: there is no run to undo.
+        WriteError: a file has been changed after it; nothing was touched then.
         JournalError: the journal cannot be read.
     """
-    absent = WriteError("there is no run to undo", place=str(root / JOURNAL))
+    absent = NoRunError("there is no run to undo", place=str(root / JOURNAL))
     if not (root / STATE_FOLDER).is_dir():
         raise absent
     with _held(root):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conformance.errors import UsageError
 
 TABLE = "tool.planproof"
-STARTER = f"write `[{TABLE}]` into pyproject.toml; the table may stay empty"
+STARTER = f"`planproof init` writes it: `[{TABLE}]` in pyproject.toml, and the table may stay empty"
 
 # Pydantic's error type -> what TOML calls the type that is expected.
 _EXPECTATIONS = {
@@ -241,7 +241,7 @@ def find_repository(start: Path, file: Path | None = None) -> Repository:
             unknown key (with the nearest known one) or a wrong type (with path and expectation).
     """
     if file is not None:
-        table = _table(file)
+        table = read_table(file)
         if table is None:
             raise UsageError(f"has no [{TABLE}] table", place=str(file), advice=STARTER)
         return _repository(file.resolve(), table)
@@ -249,13 +249,35 @@ def find_repository(start: Path, file: Path | None = None) -> Repository:
     for folder in (start.resolve(), *start.resolve().parents):
         candidate = folder / "pyproject.toml"
         if candidate.is_file():
-            table = _table(candidate)
+            table = read_table(candidate)
             if table is not None:
                 return _repository(candidate, table)
             passed = passed or candidate
     if passed is not None:
         raise UsageError(f"has no [{TABLE}] table", place=str(passed), advice=STARTER)
     raise UsageError("no pyproject.toml here or above", place=str(start), advice=STARTER)
+
+
+def read_table(file: Path) -> Mapping[str, Any] | None:
+    """Return the table in `file`; None if there is none.
+
+    Raises:
+        UsageError: unreadable or invalid TOML, with line and column.
+    """
+    try:
+        document = tomllib.loads(file.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise UsageError(error.strerror or "cannot be read", place=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"is not UTF-8 at byte {error.start}", place=str(file)) from None
+    except tomllib.TOMLDecodeError as error:
+        # The message ends in "(at line L, column C)" or "(at end of document)".
+        raise UsageError(f"invalid TOML: {error}", place=str(file)) from None
+    tool = document.get("tool", {})
+    table = tool.get("planproof") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{TABLE}: expected a table", place=str(file))
+    return table
 
 
 def parse_settings(table: Mapping[str, Any], place: str) -> Settings:
@@ -274,23 +296,6 @@ def parse_settings(table: Mapping[str, Any], place: str) -> Settings:
 
 def _repository(file: Path, table: Mapping[str, Any]) -> Repository:
     return Repository(root=file.parent, file=file, settings=parse_settings(table, str(file)))
-
-
-def _table(file: Path) -> Mapping[str, Any] | None:
-    try:
-        document = tomllib.loads(file.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise UsageError(error.strerror or "cannot be read", place=str(file)) from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"is not UTF-8 at byte {error.start}", place=str(file)) from None
-    except tomllib.TOMLDecodeError as error:
-        # The message ends in "(at line L, column C)" or "(at end of document)".
-        raise UsageError(f"invalid TOML: {error}", place=str(file)) from None
-    tool = document.get("tool", {})
-    table = tool.get("planproof") if isinstance(tool, dict) else None
-    if table is not None and not isinstance(table, dict):
-        raise UsageError(f"{TABLE}: expected a table", place=str(file))
-    return table
 
 
 def _tuples(value: Any) -> Any:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.config import find_repository
+from conformance.config import TABLE, Repository, find_repository
 from conformance.errors import ExitCode, UsageError
 from engine.errors import EngineError
 from engine.redis_client import STORE_FAILURES, close_client, open_client
@@ -181,9 +181,34 @@ def check_configuration(folder: Path) -> Check:
         repository = find_repository(folder)
     except UsageError as error:
         if "pyproject.toml here" in error.message or "has no [" in error.message:
-            return Check("configuration", State.ABSENT, error.line(), "planproof init")
+            detail = f"{error.place}: {error.message}"
+            return Check("configuration", State.ABSENT, detail, "planproof init")
         return Check("configuration", State.FAILED, error.line(), cause=ExitCode.USAGE)
+    fault = _migration_fault(repository)
+    if fault is not None:
+        detail = f"{repository.file}: {fault}"
+        return Check("configuration", State.FAILED, detail, cause=ExitCode.USAGE)
     return Check("configuration", State.OK, str(repository.file))
+
+
+def _migration_fault(repository: Repository) -> str | None:
+    """Return what is wrong in the sections that `scan` and `codemod` judge for themselves."""
+    try:
+        # They come with an extra, and LibCST is slow to import.
+        from codemods.errors import CodemodError  # noqa: PLC0415
+        from codemods.migration_settings import MigrationSettings  # noqa: PLC0415
+        from codemods.settings import ScanSettings  # noqa: PLC0415
+    except ImportError:
+        return None  # that the extra is absent is a check of its own
+    section = "scan"
+    try:
+        ScanSettings.from_mapping(repository.settings.scan)
+        section = "codemod"
+        MigrationSettings.from_mapping(repository.settings.codemod)
+    except CodemodError as error:
+        place = ".".join(item for item in (TABLE, section, error.place) if item)
+        return f"{place}: {error.message}" + (f" ({error.advice})" if error.advice else "")
+    return None
 
 
 def check_programs() -> list[Check]:

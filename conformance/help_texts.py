@@ -132,7 +132,7 @@ TEACHINGS: Mapping[str, Teaching] = {
         "shows what would be rewritten; --write does it, --undo takes it back",
         {
             ExitCode.PASSED: "nothing is left in production code",
-            ExitCode.FAILED: "uses are left, or with --check: something would change",
+            ExitCode.FAILED: "uses are left, a proof does not hold, or with --check: something would change",
             ExitCode.VACUOUS: "something could not be examined or decided",
             ExitCode.LEDGER: "an allow entry is stale or expired",
         },

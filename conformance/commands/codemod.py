@@ -1,7 +1,7 @@
 """`planproof codemod`: move repositories from the legacy module to the unified engine."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,12 +32,16 @@ def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _
 
 
 _what = _options(
-    click.option("--write", "mode", flag_value="write", help="Write the changes."),
-    click.option("--check", "mode", flag_value="check", help="Fail if something would change."),
-    click.option("--diff", "mode", flag_value="diff", help="Print the changes."),
-    click.option("--undo", "mode", flag_value="undo", help="Take the last run back."),
+    click.option("--write", is_flag=True, help="Write the changes."),
+    click.option("--check", is_flag=True, help="Fail if something would change."),
+    click.option("--diff", is_flag=True, help="Print the changes."),
+    click.option("--undo", is_flag=True, help="Take the last run back."),
     click.option("--resume", is_flag=True, help="Complete a killed run; go on with a batch."),
-    click.option("--todo", is_flag=True, help="Leave a comment at every place that is left."),
+    click.option(
+        "--todo",
+        is_flag=True,
+        help="Leave a comment at every place that is left in Python, TOML, INI and YAML.",
+    ),
     click.option("--docs/--no-docs", default=None, help="Rewrite documentation, too."),
 )
 _how = _options(
@@ -93,7 +97,6 @@ _report = _options(
 def command(
     paths: tuple[Path, ...],
     *,
-    mode: str | None,
     resume: bool,
     todo: bool,
     docs: bool | None,
@@ -110,17 +113,16 @@ def command(
     output: Path | None,
     further: Sequence[tuple[str, Path]],
     patch: Path | None,
+    **modes: bool,
 ) -> int:
     """Migrate the uses of durable_execution below the given paths; a dry run unless --write.
 
     Every occurrence is rewritten, or reported with place and reason, or allowed. Files that depend
     on each other are written together or not at all. Settings: [tool.planproof.codemod].
 
-    Exit status: 0 nothing is left in production code, 1 uses are left, a proof does not hold (or,
-    with --check, something would change), 3 something could not be written, 4 something could not
-    be examined or decided, 5 an allow entry is stale or expired. Of a batch: the most severe of
-    its repositories, in the order 3, 2, 1, 5, 4.
+    The exit code of a batch is the most severe of its repositories, in the order 3, 2, 1, 5, 4.
     """
+    mode = _chosen(modes)
     request = Request(
         mode=_mode(mode),
         level=level,
@@ -148,7 +150,7 @@ def command(
         return _undo(paths)
     with progress_bar("reading files") as progress:
         finished = migrate(paths, request, progress=progress)
-    _tell(finished)
+    _tell(finished, request)
     if patch is not None:
         write_whole(patch, patch_of(finished.plan.changes))
     _report_further(finished, request, where, started_at)
@@ -174,6 +176,18 @@ def _report_further(
     where.write_further(report)
 
 
+def _chosen(modes: Mapping[str, bool]) -> str | None:
+    """Return the one of --write, --check, --diff and --undo that is given.
+
+    Raises:
+        UsageError: there are several, of which one would write and another would not.
+    """
+    given = [f"--{name}" for name, is_given in modes.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} contradict each other", advice="give one of them")
+    return given[0].removeprefix("--") if given else None
+
+
 def _mode(given: str | None) -> Mode:
     match given:
         case "write" | "check" | "diff":
@@ -193,7 +207,9 @@ def _demand_sense(
     further: Sequence[tuple[str, Path]],
 ) -> None:
     if repos is None and not paths:
-        raise UsageError("give paths, or a list of repositories with --repos")
+        raise UsageError(
+            "give paths, or a list of repositories with --repos", advice="`.` is all below here"
+        )
     if repos is None and any(item is not None for item in batch):
         raise UsageError("--state and --deadline need --repos")
     if repos is not None and paths:
@@ -203,11 +219,13 @@ def _demand_sense(
         raise UsageError("--diff and --patch are for one repository")
     if further and (repos is not None or mode == "undo"):
         raise UsageError("--report is for one repository, and not for --undo")
+    if mode == "undo" and (patch is not None or request.todo):
+        raise UsageError("--undo goes with neither --patch nor --todo")
     if repos is None and request.resume and mode in {"check", "diff", "undo"}:
         raise UsageError(f"--resume writes, so it does not go with --{mode}")
 
 
-def _tell(finished: Finished) -> None:
+def _tell(finished: Finished, request: Request) -> None:
     """Say on standard error what is not part of the report."""
     completed = finished.completed
     if completed is not None:
@@ -216,6 +234,12 @@ def _tell(finished: Finished) -> None:
     faults = dict(completed.faults) if completed is not None else {}
     for name, reason in {**faults, **finished.unwritten}.items():
         click.echo(f"planproof: {name} is not written: {reason}", err=True)
+    if request.resume and completed is None:
+        click.echo("planproof: there is no killed run to complete", err=True)
+    if request.mode == "diff":  # the changes alone are no answer to why it ends as it does
+        from codemods.reports.account import account_line  # noqa: PLC0415 - see `_rendered`
+
+        click.echo(f"planproof: {account_line(finished.plan)}", err=True)
 
 
 def _rendered(finished: Finished, request: Request, form: str) -> str:

@@ -1,7 +1,6 @@
 """One migration from the settings to the exit code: plan, prove, write, look again."""
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from codemods.settings import ScanSettings
 from codemods.verification import Proof
 from codemods.writing import (
     Completed,
+    NoRunError,
     WriteError,
     demand_finished,
     interrupted,
@@ -34,6 +34,7 @@ from conformance.commands.codemod_ladder import Ladder
 from conformance.commands.codemod_proofs import proof_codes, proof_environment
 from conformance.commands.codemod_tree import demand_clean, foreign_files
 from conformance.commands.scan import read_settings
+from conformance.config import parse_settings, read_table
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
 
 # Time of the last change, size and number of a file; None where there is none.
@@ -114,15 +115,8 @@ def read_options(paths: Sequence[Path]) -> MigrationSettings:
     file = project_root(paths[0]) / "pyproject.toml"
     if not file.is_file():
         return MigrationSettings()
-    try:
-        table: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", place=str(file)) from None
-    for key in ("tool", "planproof", "codemod"):
-        table = table.get(key, {}) if isinstance(table, dict) else {}
+    table = parse_settings(read_table(file) or {}, str(file)).codemod
     place = f"{file}: tool.planproof.codemod"
-    if not isinstance(table, dict):
-        raise UsageError("must be a table", place=place)
     try:
         return MigrationSettings.from_mapping(table)
     except CodemodError as error:
@@ -135,6 +129,8 @@ def coded() -> Iterator[None]:
     """Turn the errors of `codemods` into those of the command line."""
     try:
         yield
+    except NoRunError as error:
+        raise UsageError(error.message, place=error.place, advice=error.advice) from None
     except (WriteError, JournalError, BatchJournalError) as error:
         raise HarnessError(error.message, place=error.place, advice=error.advice) from None
     except CodemodError as error:

@@ -4,9 +4,7 @@ import dataclasses
 import json
 import os
 import shlex
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,6 +16,7 @@ from codemods.scanner import scan
 from codemods.settings import ScanSettings
 from conformance.commands.progress import progress_bar
 from conformance.commands.report_output import Destinations, moment, report_options
+from conformance.config import parse_settings, read_table
 from conformance.errors import ExitCode, HarnessError, UsageError, VacuousError, worst
 from conformance.report_model import RunReport
 from conformance.report_model_scan import run_report
@@ -27,7 +26,7 @@ _LISTED = (Status.USE, Status.UNDECIDED, Status.UNEXAMINED, Status.ALLOWED)
 
 
 @click.command(name="scan")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @report_options
 @click.option("--root", "roots", multiple=True, metavar="NAME", help="A further legacy module.")
 @click.option("--exclude", "excludes", multiple=True, metavar="GLOB", help="Do not examine these.")
@@ -50,11 +49,11 @@ def command(
     verbose: bool,
     destinations: Destinations,
 ) -> int:
-    """Find every use of durable_execution below the given paths.
+    """Find every use of durable_execution below the given paths, or below the current folder.
 
-    Exit status: 0 clean, 1 uses in production code, 4 something could not be examined or
-    decided, 5 an allow entry is stale or expired. Settings: [tool.planproof.scan].
+    Settings: [tool.planproof.scan].
     """
+    paths = paths or (Path(),)
     if production_only and fail_on == "tests":
         raise UsageError("--production-only and --fail-on tests contradict each other")
     destinations.check()
@@ -133,13 +132,8 @@ def read_settings(paths: tuple[Path, ...]) -> tuple[ScanSettings, str | None]:
     file = project_root(paths[0]) / "pyproject.toml"
     if not file.is_file():
         return ScanSettings(), None
-    try:
-        document: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", place=str(file)) from None
-    table: Any = document
-    for key in ("tool", "planproof", "scan"):
-        table = table.get(key, {}) if isinstance(table, dict) else {}
+    # The whole table: a section with a misspelt name would otherwise be ignored.
+    table = parse_settings(read_table(file) or {}, str(file)).scan
     place = f"{file}: tool.planproof.scan"
     try:
         return ScanSettings.from_mapping(table), place

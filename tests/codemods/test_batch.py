@@ -207,7 +207,7 @@ def test_one_corrupt_repository_of_thirty(tmp_path, capsys) -> None:
     found = document(capsys, listing, "--write", code=2)
     states = [entry["status"] for entry in found["repositories"]]
     assert states.count("done") == 29 and states[7] == "failed"
-    assert "cannot be read" in found["repositories"][7]["error"]["message"]
+    assert "invalid TOML" in found["repositories"][7]["error"]["message"]
     assert found["repositories"][7]["exit_code"] == 2 == found["exit_code"]
     texts = sources(tmp_path)
     assert {name for name, text in texts.items() if text != DONE} == {"07/a.py", "07/b.py"}

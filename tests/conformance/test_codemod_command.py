@@ -93,7 +93,7 @@ def test_undo_gives_every_byte_back(project, capsys) -> None:
     run(["codemod", str(folder), "--write"])
     assert run(["codemod", str(folder), "--undo"]) == 0
     assert {path: data for path, data in snapshot(folder).items() if path in before} == before
-    assert run(["codemod", str(folder), "--undo"]) == 3
+    assert run(["codemod", str(folder), "--undo"]) == 2
     assert "there is no run to undo" in capsys.readouterr().err
 
 
@@ -137,13 +137,37 @@ def test_the_patch_is_one_that_git_applies(project, tmp_path) -> None:
 def test_diff_and_json(project, capsys) -> None:
     folder = project(a=TOOLS, b=UNKNOWN)
     assert run(["codemod", str(folder), "--diff"]) == 1
-    assert "+from engine import PositionalTools" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "+from engine import PositionalTools" in shown.out
+    assert shown.err == "planproof: 2 occurrences = 1 rewritten + 1 reported + 0 allowed\n"
     assert run(["codemod", str(folder), "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["accounting"] == {"before": 2, "rewritten": 1, "reported": 1, "allowed": 0}
     assert document["files"]["changed"] == ["a.py"]
     reported = [item for item in document["occurrences"] if item["outcome"] == "reported"]
     assert reported[0]["path"] == "b.py" and "not in the mapping" in reported[0]["reasons"][0]
+
+
+@pytest.mark.parametrize("words", [("--undo", "--write"), ("--write", "--check")])
+def test_two_modes_contradict_each_other_and_nothing_is_written(words, project, capsys) -> None:
+    folder = project(a=TOOLS)
+    before = snapshot(folder)
+    assert run(["codemod", str(folder), *words]) == 2
+    assert "--write" in capsys.readouterr().err
+    assert snapshot(folder) == before
+
+
+def test_what_undo_does_not_do_is_refused(project, tmp_path, capsys) -> None:
+    folder = project(a=TOOLS)
+    for words in (["--patch", str(tmp_path / "p.patch")], ["--todo"]):
+        assert run(["codemod", str(folder), "--undo", *words]) == 2
+        assert words[0] in capsys.readouterr().err
+
+
+def test_nothing_to_resume_is_said(project, capsys) -> None:
+    folder = project(a=TOOLS)
+    assert run(["codemod", str(folder), "--resume"]) == 0
+    assert capsys.readouterr().err == "planproof: there is no killed run to complete\n"
 
 
 def test_uses_through_the_module_are_occurrences_too(project, capsys) -> None:
@@ -480,7 +504,7 @@ def test_the_settings_of_the_repository_and_the_options_over_them(project, capsy
     assert run(["codemod", str(folder), "--verify", "P2", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["levels"] == ["P0", "P1", "P2"]
     for text, fault in (
-        ("[tool.planproof]\ncodemod = 3\n", "must be a table"),
+        ("[tool.planproof]\ncodemod = 3\n", "codemod: expected a table, found 3"),
         ("[tool.planproof.codemod]\nverifi = 'P0'\n", "did you mean 'verify'?"),
         ("[tool.planproof.codemod]\nverify = 'P9'\n", "codemod.verify: is 'P9'"),
     ):

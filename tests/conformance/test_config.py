@@ -106,13 +106,15 @@ def test_the_table_is_found_upwards(tmp_path):
 
 def test_without_a_file_the_error_says_what_to_write(tmp_path):
     line = _line(lambda: find_repository(tmp_path))
-    assert line.startswith(f"{tmp_path}: no pyproject.toml here or above (write `[tool.planproof]`")
+    assert line.startswith(f"{tmp_path}: no pyproject.toml here or above (`planproof init` writes")
 
 
 def test_without_the_table_the_error_names_the_nearest_file(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'a'\n")
     line = _line(lambda: find_repository(tmp_path))
-    assert line.startswith(f"{tmp_path / 'pyproject.toml'}: has no [tool.planproof] table (write")
+    assert line.startswith(
+        f"{tmp_path / 'pyproject.toml'}: has no [tool.planproof] table (`planproof init`"
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,20 @@ def test_a_configuration_that_is_wrong_has_its_own_exit_code(repository, capsys)
     assert "did you mean 'scan'" in found["configuration"]["detail"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.planproof.scan]\nexlude = ['a']\n", "did you mean 'exclude'"),
+        ("[tool.planproof.codemod]\nverify = 'P9'\n", "codemod.verify: is 'P9'"),
+    ],
+)
+def test_sections_that_other_commands_judge_are_judged_here_too(text, said, repository, capsys):
+    (repository / "pyproject.toml").write_text(text)
+    code, found = diagnosed(capsys)
+    assert code == ExitCode.USAGE
+    assert said in found["configuration"]["detail"]
+
+
 def test_a_store_that_is_down_fails_and_its_password_is_never_shown(repository, capsys):
     url = "redis://user:secret@127.0.0.1:1/0?password=secret"
     code, found = diagnosed(capsys, "--store", url)

@@ -165,7 +165,11 @@ def test_a_missing_file(name, repository, capsys):
     assert "none" in shown.err
 
 
-@pytest.mark.parametrize("text", ["[tool.planproof\n", "\xff"], ids=["no-toml", "no-utf-8"])
+@pytest.mark.parametrize(
+    "text",
+    ["[tool.planproof\n", "\xff", "[tool.planproof.scna]\n"],
+    ids=["no-toml", "no-utf-8", "unknown-section"],
+)
 @pytest.mark.parametrize("name", CONFIGURED)
 def test_a_configuration_that_cannot_be_read(name, text, repository, capsys):
     if name == "baseline check":

@@ -57,7 +57,7 @@ DOUBT = "import importlib\ndef f(p): importlib.import_module(f'{p}.durable_execu
         ({"src/a.py": USE, "pyproject.toml": ALLOW.format(path="docs/", expires="2099-01-01")}, [], 1),
         ({"pyproject.toml": "[tool.planproof.scan]\nexlude = []\n"}, [], 2),
         ({"pyproject.toml": "[tool.planproof.scan\n"}, [], 2),
-        ({"pyproject.toml": "[tool]\nplanproof = 1\n"}, [], 0),
+        ({"pyproject.toml": "[tool]\nplanproof = 1\n"}, [], 2),
     ],
 )  # fmt: skip
 def test_exit_codes(project, files, options, code, capsys):
@@ -68,7 +68,6 @@ def test_exit_codes(project, files, options, code, capsys):
 def test_paths_that_do_not_exist(tmp_path, capsys):
     assert run(["scan", str(tmp_path / "nothing")]) == 2
     assert "nothing: no such file or folder" in capsys.readouterr().err
-    assert run(["scan"]) == 2
 
 
 def test_a_wrong_path_is_not_green(tmp_path, capsys):
@@ -143,3 +142,10 @@ def test_the_bar_is_for_people(project, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert run(["scan", project({"src/a.py": USE})]) == 1
     assert "src/a.py:1:8" in capsys.readouterr().out
+
+
+def test_the_current_folder_is_scanned_where_no_path_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.py").write_text("from durable_execution import execute_segment\n")
+    assert run(["scan"]) == 1
+    assert "app.py:1:6" in capsys.readouterr().out
