@@ -212,10 +212,19 @@ class _VirtualSelector(selectors.BaseSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose `time()` is a `VirtualClock`."""
 
+    _is_whole = False
+
     def __init__(self, clock: VirtualClock, *, stall_grace_s: float = STALL_GRACE_S) -> None:
         """Run on `clock`; give up on an endless wait after `stall_grace_s` real seconds."""
         self._virtual_clock = clock
         super().__init__(_VirtualSelector(clock, stall_grace_s))
+        self._is_whole = True
+
+    @override
+    def __del__(self) -> None:
+        """Say nothing of a loop that an interrupt has left half made: asyncio would fail at it."""
+        if self._is_whole:
+            super().__del__()
 
     @override
     def time(self) -> float:

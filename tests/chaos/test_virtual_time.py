@@ -1,12 +1,15 @@
 """Virtual time moves only by timers, keeps their order, and stands still during real I/O."""
 
 import asyncio
+import gc
 import math
 import socket
+import sys
 import threading
 
 import pytest
 
+from chaos import virtual_time
 from chaos.virtual_time import EPOCH_MS, StalledError, VirtualClock, run_virtual
 
 
@@ -169,3 +172,20 @@ def test_a_pause_of_a_crooked_length_ends(delay_s: float) -> None:
         return clock.elapsed_ms
 
     assert run_virtual(main, clock) == math.ceil(delay_s * 1_000)
+
+
+def test_an_interrupt_while_the_loop_is_made_is_all_that_is_heard(monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    async def main(_clock):
+        raise AssertionError
+
+    monkeypatch.setattr(virtual_time, "_VirtualSelector", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(main)
+    gc.collect()
+    assert said == []

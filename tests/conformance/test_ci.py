@@ -1,11 +1,13 @@
 """The CI parts do what they say: inputs exist, commands are real, and the scripts run."""
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 CONSUMER = ROOT / "tests" / "fixtures" / "consumer"
 ACTION_TEXT = (ROOT / "action.yml").read_text("utf-8")
 ACTION = yaml.safe_load(ACTION_TEXT)
+PAGE = (ROOT / "conformance" / "docs" / "ci.md").read_text("utf-8")
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 GITLAB_JOBS = yaml.safe_load(GITLAB.read_text("utf-8"))
 
@@ -134,6 +137,13 @@ def test_the_script_of_the_action_runs(tmp_path, paths):
     found = {file.name for file in (copy / given["REPORT"]).iterdir()}
     wanted = {"report.json", "summary.md", "junit.xml", "gate.sarif", "report.html"}
     assert found == (wanted | {"scan.sarif"} if paths else wanted)
+    runs = [
+        one
+        for file in (copy / given["REPORT"]).glob("*.sarif")
+        for one in json.loads(file.read_text("utf-8"))["runs"]
+    ]
+    categories = [one["automationDetails"]["id"] for one in runs]
+    assert len(set(categories)) == len(categories), "one upload takes one run of a category"
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
@@ -189,3 +199,39 @@ def test_the_jobs_for_gitlab_are_real():
         assert job.get("extends", ".planproof") in jobs
     used = set(re.findall(r"\$\{?(PLANPROOF_\w+)", GITLAB.read_text("utf-8")))
     assert used == set(GITLAB_JOBS["variables"])
+
+
+def _shown(key):
+    """Return the YAML block of the page whose top level has `key`."""
+    blocks = map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+    (found,) = [block for block in blocks if key in block]
+    return found
+
+
+def test_the_page_uses_the_action_as_it_is():
+    (job,) = _shown("jobs")["jobs"].values()
+    *others, ours = job["steps"]
+    assert re.fullmatch(r"OWNER/planproof@v\d+\.\d+\.\d+", ours["uses"])
+    assert set(ours["with"]) <= set(ACTION["inputs"])
+    assert others, "the repository has to be checked out first"
+    for step in others:
+        assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])
+    assert job["permissions"] == {"contents": "read", "security-events": "write"}
+
+
+def test_the_page_names_every_hook():
+    (repository,) = _shown("repos")["repos"]
+    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in HOOKS]
+
+
+def test_every_version_on_the_page_is_the_one_that_is_installed():
+    shown = set(re.findall(r"(?:planproof@v|rev: v|planproof\[all\]==|COMMIT # v)([\d.]+\d)", PAGE))
+    assert shown == {version("planproof")}
+
+
+def test_what_raises_versions_is_set_up_as_its_tool_wants_it():
+    document = _shown("updates")
+    (update,) = document["updates"]
+    assert document["version"] == 2
+    assert (update["package-ecosystem"], update["directory"]) == ("github-actions", "/")
+    assert update["schedule"] == {"interval": "weekly"}

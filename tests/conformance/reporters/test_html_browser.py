@@ -3,6 +3,7 @@
 Skipped where no Chromium and driver are installed.
 """
 
+import itertools
 import json
 import shutil
 
@@ -224,6 +225,9 @@ def test_failure_rates_of_a_gate_are_drawn_for_the_eye(chromium, tmp_path, size,
     for box in (*drawn["bars"], *drawn["dots"], drawn["margin"]):
         assert drawn["picture"]["left"] <= box["left"] <= box["right"] <= drawn["picture"]["right"]
     assert drawn["picture"]["right"] <= width
+    texts = drawn["texts"]
+    assert min(box["height"] for box in texts) >= 10, "too small to be read"
+    assert not [1 for one, other in itertools.combinations(texts, 2) if _overlap(one, other)]
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     assert chromium.get_log("browser") == []
 
@@ -231,11 +235,19 @@ def test_failure_rates_of_a_gate_are_drawn_for_the_eye(chromium, tmp_path, size,
 DRAWN = """
 const boxes = (s) => [...document.querySelectorAll('#rates ' + s)].map((e) => {
   const b = e.getBoundingClientRect();
-  return {left: b.left, right: b.right, width: b.width};
+  return {left: b.left, right: b.right, top: b.top, bottom: b.bottom, width: b.width, height: b.height};
 });
 return {picture: boxes('svg')[0], bars: boxes('.interval'), dots: boxes('circle'),
-        margin: boxes('.margin')[0]};
+        margin: boxes('.margin')[0], texts: boxes('text')};
 """
+
+
+def _overlap(one, other):
+    return (
+        max(one["left"], other["left"]) < min(one["right"], other["right"])
+        and max(one["top"], other["top"]) < min(one["bottom"], other["bottom"]) - 2
+    )
+
 
 FAILED = "chain2/L1@s1.tool#1:TA/subject=legacy-restarted"
 
