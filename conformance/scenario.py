@@ -239,6 +239,8 @@ def _json(text: str, place: str) -> Any:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     path = ".".join(str(part) for part in fault["loc"]) or "(document)"
+    if not fault["loc"] and fault["type"] == "model_type":
+        return "is no scenario: a JSON object is needed"
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(fault["loc"][-1]), _field_names(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

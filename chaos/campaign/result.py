@@ -122,6 +122,7 @@ class CampaignResult(_Record):
         complete: every unit was run.
         continued: units that an earlier, interrupted run had done.
         overfull: failures beyond those that are listed.
+        run: the same as a report of any command (`run/v1`), where a command has made one.
     """
 
     schema_: Literal["chaos/v1"] = Field(default=SCHEMA, alias="schema")
@@ -151,6 +152,7 @@ class CampaignResult(_Record):
     points: dict[str, int] = Field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     overfull: int = 0
+    run: dict[str, Any] | None = None
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 

@@ -47,6 +47,7 @@ from conformance.cutover import cutover_facts, cutover_units
 from conformance.errors import ExitCode, UsageError, VacuousError
 from conformance.replay_files import FOLDER as FAILURES
 from conformance.replay_files import read_replay, write_replays
+from conformance.report_model import RunReport
 from conformance.report_model_campaign import mutant_replay, replay_command, run_report
 from conformance.report_model_chaos import CaseTimeline
 from conformance.report_model_timeline import case_timeline
@@ -134,7 +135,7 @@ def command(
         destinations.deliver(other, {}, run_console.verdict_line(other))
         return other.exit_code
     check_store(store, i_know=i_know)
-    name = profile or (CUTOVER if cutover else _name(plans, mutants, writes=writes))
+    name = _name(profile, plans, mutants, cutover=cutover, writes=writes)
     units = _units(name, plans, mutants, seed)
     head = Head(
         profile=name,
@@ -145,7 +146,7 @@ def command(
         command=_again(profile, plans, mutants, seed, cutover=cutover),
         started_at=moment(),
     )
-    limit = budget if budget is not None else _budget(name)
+    limit = budget if budget is not None else _budget(profile or name)
     campaign = Campaign(units, head, limit, strict=budget is not None)
     result = _run(campaign, Ground(cluster, store, i_know), restart=restart)
     report = run_report(
@@ -157,14 +158,31 @@ def command(
         report,
         {
             "console": lambda colour: run_console.render(report, colour=colour),
-            "json": lambda _colour: result.to_json(),
+            "json": lambda _colour: _json(result, report),
         },
         run_console.verdict_line(report),
     )
     return report.exit_code
 
 
-def _name(plans: Sequence[str], mutants: str | None, *, writes: bool) -> str:
+def _json(result: CampaignResult, report: RunReport) -> str:
+    run = report.model_dump(mode="json", by_alias=True)
+    return result.model_copy(update={"run": run}).to_json()
+
+
+def _name(
+    profile: str | None,
+    plans: Sequence[str],
+    mutants: str | None,
+    *,
+    cutover: bool,
+    writes: bool,
+) -> str:
+    """Return what a campaign is called; plans alone are not the profile whose coverage is judged."""
+    if profile is not None and not plans:
+        return profile
+    if cutover:
+        return CUTOVER
     if writes:
         return "guarantees"
     if mutants:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+from redis.exceptions import RedisError
 
 from chaos.campaign.running import Progress
 from chaos.case import StorePolicy
 from chaos.worlds.premises import use_server
 from chaos.worlds.server import ServerError
-from conformance.errors import UsageError
+from conformance.errors import HarnessError, UsageError
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _TIME = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[smh])")
@@ -59,13 +60,17 @@ def check_store(url: str | None, *, i_know: bool) -> None:
     """Look at a given server before a long run and not in it.
 
     Raises:
-        UsageError: it cannot be used, or holds keys of somebody else.
+        UsageError: it is no server's URL, or the server holds keys of somebody else.
+        HarnessError: the server does not answer, or refuses to.
     """
     if url is None:
         return
     try:
         use_server(url, i_know=i_know).server(StorePolicy.ALWAYS)
     except ServerError as error:
+        # What the client said is behind it, if there was a server to say something to.
+        if isinstance(error.__context__, RedisError):
+            raise HarnessError(str(error)) from None
         raise UsageError(str(error)) from None
     finally:
         use_server(None)

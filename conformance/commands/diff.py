@@ -28,6 +28,7 @@ from conformance.report_model import Shard
 from conformance.report_model_diff import run_report
 from conformance.reporters import diff_console, diff_json
 from conformance.scenario import Scenario
+from conformance.stores import parse_store
 from conformance.subject import find_subject
 from conformance.verdict import Verdict
 
@@ -95,6 +96,7 @@ def command(
             "--cluster brings its own workers, and every worker its own store",
             advice="leave --jobs and --store out",
         )
+    parse_store(store)
     started_at, began = moment(), time.perf_counter()
     for name in (left, right):
         find_subject(name)

@@ -98,8 +98,10 @@ def read_records(file: Path) -> ProductionRecords:
     seen: set[str] = set()
     try:
         text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", place=str(file)) from None
+    except OSError as error:
+        raise UsageError(error.strerror or "cannot be read", place=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"is not UTF-8 at byte {error.start}", place=str(file)) from None
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

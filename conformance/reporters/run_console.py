@@ -51,7 +51,7 @@ def verdict_line(report: RunReport) -> str:
     if report.metrics:
         met = sum(metric.exit_code == 0 for metric in report.metrics)
         parts.insert(0, f"{met} of {len(report.metrics)} metrics met")
-    return f"{report.headline}: {', '.join(parts) or 'nothing'} (exit {report.exit_code})"
+    return f"{report.headline}: {', '.join(parts) or 'there was nothing'} (exit {report.exit_code})"
 
 
 def _metrics(report: RunReport) -> Table:

@@ -26,8 +26,28 @@ def test_a_plan_is_broken_everywhere_and_holds(capsys, tmp_path):
     jsonschema.validate(document, schema("chaos"))
     assert document["complete"]
     assert document["cases"] > 200
+    (tmp_path / "chaos.json").write_text(json.dumps(document), "utf-8")
+    assert run(["report", "open", "chaos.json", "--no-browser"]) == 0, "it holds a run/v1 report"
+    assert (tmp_path / "chaos.html").is_file()
     assert 'name="chain1 A"' in junit.read_text("utf-8")
     assert not list(tmp_path.glob(".planproof/chaos/*.jsonl"))
+
+
+def test_a_plan_is_not_judged_by_the_coverage_of_a_profile(capsys):
+    words = ["chaos", "--profile", "pr", "--plan", "chain1", "--jobs", "1", "--format", "json"]
+    assert run(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["profile"] == "plan"
+    assert document["command"] == "planproof chaos --profile pr --plan chain1 --seed 0"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("redis://127.0.0.1:1/0", 3), ("http://here", 2), ("redis://here:port/0", 2)],
+)
+def test_a_server_that_does_not_answer_is_not_a_wrong_url(url, code, capsys):
+    assert run(["chaos", "--plan", "chain1", "--jobs", "1", "--store", url]) == code
+    assert capsys.readouterr().err.startswith("planproof: the server that was named: ")
 
 
 def test_too_short_a_time_is_no_pass(capsys):

@@ -112,6 +112,8 @@ def test_an_unsound_plan_is_a_mistake_of_its_author(capsys, tmp_path):
         (("--right", "unifed"), 2, "did you mean 'unified'?"),
         (("--ledger", "none.toml"), 5, "none.toml"),
         (("--jobs", "0"), 2, "--jobs"),
+        (("--store", "http://here"), 2, "'http://here' names no store"),
+        (("--store", "redis://here:port/0"), 2, "port"),
     ],
 )
 def test_mistakes_are_one_line_and_an_exit_code(capsys, arguments, code, message):

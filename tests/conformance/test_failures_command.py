@@ -82,3 +82,14 @@ def test_without_the_statistics_the_command_says_what_to_install(tmp_path, capsy
     files = [_records(tmp_path, name, 10, 0) for name in ("legacy", "unified")]
     assert run(["failures", *files]) == 3
     assert "planproof[statistics]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [(None, "No such file or directory"), (b"\xff\n", "is not UTF-8 at byte 0")]
+)
+def test_records_that_cannot_be_read_are_told_as_any_other_file(data, said, tmp_path, capsys):
+    file = tmp_path / "records.jsonl"
+    if data is not None:
+        file.write_bytes(data)
+    assert run(["failures", str(file), str(file)]) == 2
+    assert capsys.readouterr().err == f"planproof: {file}: {said}\n"

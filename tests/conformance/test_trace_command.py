@@ -174,3 +174,11 @@ def test_an_invalid_plan_is_named_unless_it_is_meant(tmp_path, capsys):
         assert json.loads(shown.out)["segments"][0]["threw_name"] == "INVALID_PLAN"
         assert ("plan.steps[0].dependencies[0]" in shown.err) == (code == 2)
         assert shown.err.count("\n") == (code == 2)
+
+
+def test_a_document_that_is_no_object_is_no_scenario(tmp_path, capsys):
+    file = tmp_path / "list.json"
+    file.write_text("[]")
+    assert run(["trace", "--executor", "unified", str(file)]) == 2
+    said = f"planproof: {file}: is no scenario: a JSON object is needed\n"
+    assert capsys.readouterr().err == said
