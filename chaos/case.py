@@ -7,7 +7,14 @@ from chaos.fault_kinds import FaultKind
 
 
 class StorePolicy(StrEnum):
-    """What of the acknowledged writes survives the server: the durability that it is set to."""
+    """What of the acknowledged writes survives the server: the durability that it is set to.
+
+    Attributes:
+        ALWAYS: all of them; the append-only file is synced before each reply.
+        EVERYSEC: all but the last ones; the file is synced each second.
+        OFF: what the last snapshot had, if there was one; there is no append-only file.
+        FAILOVER: what a replica had that takes over.
+    """
 
     ALWAYS = "always"
     EVERYSEC = "everysec"
@@ -24,7 +31,8 @@ class FaultPoint:
         site: "begin", "s1.commit+s2.intent", "s1.tool", "s1.undo", or "server".
         nth: which occurrence of the site in that life, from 1.
         kind: what happens there.
-        amount: how many operations of the next life a late write waits for, or how many writes are cut.
+        amount: how many operations of the next life a late write waits for, or how many writes are
+            lost: at most all there are.
     """
 
     life: int

@@ -112,7 +112,9 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault(FaultKind.SECOND_RESUMER, _W, "another process resumes at the same time"),
     Fault(FaultKind.LAST_WRITES_LOST, _V, "the store comes back without its last writes"),
     Fault(FaultKind.FAILOVER, _V, "a replica without the last writes takes over"),
-    Fault(FaultKind.RESTARTED, _V, "the store restarts; nothing acknowledged is lost"),
+    Fault(
+        FaultKind.RESTARTED, _V, "the store restarts with its file; nothing acknowledged is lost"
+    ),
     Fault(FaultKind.CONNECTIONS_CUT, _V, "all connections are cut at once"),
 )
 

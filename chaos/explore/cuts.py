@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from chaos.case import Case, CaseResult, FaultPoint
+from chaos.case import Case, CaseResult, FaultPoint, StorePolicy
 from chaos.explore.closure import CRASHES, Bounds, closure
-from chaos.explore.singles import CUTTING, server_point, sites_of
+from chaos.explore.singles import ALL_WRITES, CUTTING, server_point, sites_of
 from chaos.fault_kinds import FaultKind, Target
 from chaos.port import PortFactory
 from chaos.running import run_case, simulate, verdict_on
@@ -60,12 +60,8 @@ def cut_tasks(
 ) -> Iterator[CutTask]:
     """Yield the cases of `cuts`."""
     base = Case(plan, policy=CUTTING[kind])
-    for life, site, nth, target in sites_of(plan, port_factory):
-        if target == Target.STORE:
-            for amount, retries in itertools.product(UNDER_A_LIFE, RETRIES):
-                point = FaultPoint(life, site, nth, kind, amount)
-                case = replace(base, faults=(point,), retries=retries)
-                yield CutTask(case, None, port_factory)
+    for case in _under_a_life(base, kind, port_factory):
+        yield CutTask(case, None, port_factory)
     for case in _granted_twice(base, kind, port_factory):
         yield CutTask(case, None, port_factory)
     nodes: list[Snapshot] = []
@@ -79,6 +75,19 @@ def cut_tasks(
         for amount in range(1, min(bound, len(node.images)) + 1):
             faults = (*node.fired, server_point(node.lives, kind, amount))
             yield CutTask(replace(base, faults=faults), node, port_factory)
+
+
+def _under_a_life(base: Case, kind: FaultKind, port_factory: PortFactory) -> Iterator[Case]:
+    """Yield cases in which a worker goes on while the store loses its last writes, or all of them."""
+    losses = [(amount, base.policy) for amount in UNDER_A_LIFE]
+    if kind is FaultKind.LAST_WRITES_LOST:
+        losses.append((ALL_WRITES, StorePolicy.OFF))
+    for life, site, nth, target in sites_of(base.plan, port_factory):
+        if target != Target.STORE:
+            continue
+        for (amount, policy), retries in itertools.product(losses, RETRIES):
+            point = FaultPoint(life, site, nth, kind, amount)
+            yield replace(base, faults=(point,), retries=retries, policy=policy)
 
 
 def _granted_twice(base: Case, kind: FaultKind, port_factory: PortFactory) -> Iterator[Case]:

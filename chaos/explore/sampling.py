@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chaos.case import Case, FaultPoint, StorePolicy
-from chaos.explore.singles import CUTTING, points, server_point, sites_of
+from chaos.explore.singles import ALL_WRITES, CUTTING, points, server_point, sites_of
 from chaos.fault_kinds import FaultKind, Target
 from chaos.port import PortFactory
 from chaos.running import simulate
@@ -141,10 +141,9 @@ def _faults(
     for kind, policy in CUTTING.items():
         for amount in CUT_AMOUNTS:
             yield (crash, server_point(crash.life, kind, amount)), policy
-    yield (
-        (crash, server_point(crash.life, FaultKind.LAST_WRITES_LOST, 1)),
-        StorePolicy.OFF,
-    )
+    for amount in (1, ALL_WRITES):
+        lost = server_point(crash.life, FaultKind.LAST_WRITES_LOST, amount)
+        yield (crash, lost), StorePolicy.OFF
 
 
 def _middle_crash(sites: Sequence[Site]) -> FaultPoint | None:

@@ -19,6 +19,9 @@ CUTTING = {
 }
 """Kinds that lose writes, and the policy under which the store may. See `chaos.explore.cuts`."""
 
+ALL_WRITES = 1_000
+"""More than any plan makes: what a server loses that writes no file and has taken no snapshot."""
+
 AMOUNTS: Mapping[FaultKind, tuple[int | None, ...]] = {
     FaultKind.APPLIED_LATE: (1, 3),
     FaultKind.EFFECT_LATE: (1, 3),

@@ -1,6 +1,6 @@
 """In the end everything that can be undone was undone, once, or nothing was, or what remains is listed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from chaos.fault_kinds import FaultKind
 from chaos.oracle.facts import Facts, Finding
@@ -19,7 +19,7 @@ def violations(facts: Facts) -> Iterator[Finding]:
             yield f"{name} was undone {len(back)} times", tuple(back)
         if back and not forward:
             yield f"{name} was undone, and never done", tuple(back)
-        if status == "COMPLETED" and back:
+        if status == "COMPLETED" and back and not rollback_forgotten(facts, back):
             yield f"the execution is COMPLETED, and {name} was undone", tuple(back)
         undoes = status in {"COMPENSATED", "CANCELLED", "FAILED", "TIMEOUT"}
         if (
@@ -30,6 +30,20 @@ def violations(facts: Facts) -> Iterator[Finding]:
             and not is_excused(facts, name)
         ):
             yield f"the execution is {status}, and {name} was not undone", tuple(forward)
+
+
+def rollback_forgotten(facts: Facts, back: Sequence[int]) -> bool:
+    """Whether the store has lost that a step was being undone, and that somebody had asked for it.
+
+    Only durability `replicated` promises that it does not: there replicas know of a rollback before
+    anything is undone.
+    """
+    if facts.plan.settings.needed_replicas:
+        return False
+    return any(
+        back[0] < cut.number and facts.before(cut.number + 1).status != "COMPENSATING"
+        for cut in facts.cuts
+    )
 
 
 def is_excused(facts: Facts, name: str) -> bool:

@@ -23,12 +23,12 @@ class _Moment:
     """What was before an operation that changed something.
 
     Attributes:
-        file_size: of the append-only file.
+        mark: with which the server comes back as it was; None: nobody will ask it to.
         position: in the stream to replicas.
     """
 
     image: Image
-    file_size: int
+    mark: int | bytes | None
     position: int
 
 
@@ -60,7 +60,7 @@ class RealStore:
         self._base = 0
         self.image: Image = {}
         self._moments: list[_Moment] = []
-        self._now = _Moment({}, 0, 0)
+        self._now = _Moment({}, None, 0)
         self.generation = 0
         self.address = self.server.address
 
@@ -136,8 +136,8 @@ class RealStore:
             return
         lost = min(point.amount or 1, len(self._moments))
         moment = self._moments[-lost] if lost else self._now
-        if point.kind is FaultKind.LAST_WRITES_LOST:
-            server.set_back(moment.file_size)
+        if moment.mark is not None:
+            server.set_back(moment.mark)
         else:
             await self._fail_over(server, moment.position)
         if lost:
@@ -189,9 +189,10 @@ class RealStore:
 
     def _moment(self) -> _Moment:
         if not self._loses or not isinstance(self.server, OwnServer):
-            return _Moment(self.image, 0, 0)
-        position = self.server.stream_position if self._fails_over else 0
-        return _Moment(self.image, self.server.file_size, position)
+            return _Moment(self.image, None, 0)
+        if self._fails_over:
+            return _Moment(self.image, None, self.server.stream_position)
+        return _Moment(self.image, self.server.mark(), 0)
 
     def _the_proxy(self) -> Proxy:
         if self._proxy is None:

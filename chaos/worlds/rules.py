@@ -17,6 +17,7 @@ _CUTS = {
     FaultKind.LAST_WRITES_LOST: (StorePolicy.EVERYSEC, StorePolicy.OFF),
     FaultKind.FAILOVER: (StorePolicy.FAILOVER,),
 }
+_WITH_A_FILE = (StorePolicy.ALWAYS, StorePolicy.EVERYSEC, StorePolicy.FAILOVER)
 
 
 class ImpossibleCaseError(ValueError):
@@ -27,7 +28,7 @@ def check_case(case: Case) -> None:
     """Refuse what no world can do.
 
     Raises:
-        ImpossibleCaseError: a fault loses writes that the store's policy keeps.
+        ImpossibleCaseError: a fault loses writes that the store's policy keeps, or keeps what it loses.
     """
     for point in case.faults:
         policies = _CUTS.get(point.kind)
@@ -36,6 +37,11 @@ def check_case(case: Case) -> None:
             raise ImpossibleCaseError(
                 f"{point.kind} loses writes, which a store of policy {case.policy} does not: "
                 f"give the case policy {named}"
+            )
+        if point.kind is FaultKind.RESTARTED and case.policy not in _WITH_A_FILE:
+            raise ImpossibleCaseError(
+                f"{point.kind} keeps what was acknowledged, which a store of policy {case.policy} does "
+                f"not: give the case another policy, or the fault {FaultKind.LAST_WRITES_LOST}"
             )
 
 

@@ -28,10 +28,10 @@ STARTUP_POLLS = 2_000
 POLL_S = 0.005
 OWN_PREFIX = "planproof-chaos"
 """First part of all keys in a server that is not ours."""
+SNAPSHOT = "dump.rdb"
 _FSYNC = {
     StorePolicy.ALWAYS: "always",
     StorePolicy.EVERYSEC: "everysec",
-    StorePolicy.OFF: "no",
     StorePolicy.FAILOVER: "everysec",
 }
 
@@ -175,7 +175,7 @@ class OwnServer(Server):
     """A server that the keeper runs: it can be killed, set back, and replaced."""
 
     def __init__(self, keeping: Keeping, policy: StorePolicy, *options: str) -> None:
-        """Start one with an append-only file, synced as `policy` says.
+        """Start one with an append-only file, synced as `policy` says, or with none.
 
         Raises:
             ServerError: it does not start.
@@ -199,8 +199,8 @@ class OwnServer(Server):
         self.pid = self._keeping.start(
             (
                 *(find_binary(), "--bind", "127.0.0.1", "--port", str(port)),
-                *("--dir", str(self._folder), "--save", "", "--appendonly", "yes"),
-                *("--appendfsync", _FSYNC[self.policy], "--auto-aof-rewrite-percentage", "0"),
+                *("--dir", str(self._folder), "--save", "", *self._durability()),
+                *("--auto-aof-rewrite-percentage", "0"),
                 *("--aof-load-truncated", "yes", "--repl-diskless-sync-delay", "0"),
                 *("--repl-ping-replica-period", "3600", *self._options),
             )
@@ -226,15 +226,29 @@ class OwnServer(Server):
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    @property
-    def file_size(self) -> int:
-        """The size of the append-only file: it is written before a reply is sent."""
+    def _durability(self) -> tuple[str, ...]:
+        if self.policy is StorePolicy.OFF:
+            return ("--appendonly", "no")
+        return ("--appendonly", "yes", "--appendfsync", _FSYNC[self.policy])
+
+    def mark(self) -> int | bytes:
+        """Return what `set_back` needs to come back with what is there now.
+
+        That is the size of the append-only file, which is written before a reply is sent; or a
+        snapshot that is taken now.
+        """
+        if self.policy is StorePolicy.OFF:
+            self.client.save()
+            return (self._folder / SNAPSHOT).read_bytes()
         return self._file.stat().st_size
 
-    def set_back(self, size: int) -> None:
-        """Come back after a power loss: without what the file held beyond `size`."""
+    def set_back(self, mark: int | bytes) -> None:
+        """Come back after a power loss: without what was written after `mark`."""
         self.kill()
-        os.truncate(self._file, size)
+        if isinstance(mark, bytes):
+            (self._folder / SNAPSHOT).write_bytes(mark)
+        else:
+            os.truncate(self._file, mark)
         self.start()
 
     @property

@@ -32,6 +32,8 @@ SAME = (
     "chain3/L1@s1.intent#1:RESTART",
     "chain3/L1@s2.tool#1:TA/L1@server#1:CUT=2/policy=everysec",
     "chain3/L1@s2.commit+s3.intent#1:CUT=1/policy=off",
+    "chain3/L1@s2.commit+s3.intent#1:CUT=1000/policy=off",
+    "cancel/L1@s1.undone+finish#1:CUT=1000/policy=off",
     "chain3/L1@s3.tool#1:TB/L1@server#1:FAILOVER=3/policy=failover",
     "saga-stuck/L1@s2.undo#1:TA",
     "confirmation/L3@s2.tool#1:TB",

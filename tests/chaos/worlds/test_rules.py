@@ -52,3 +52,8 @@ def test_what_a_person_says():
 def test_a_store_that_keeps_everything_loses_nothing(fault_id):
     with pytest.raises(ImpossibleCaseError, match="give the case policy"):
         check_case(parse_case(fault_id))
+
+
+def test_a_store_without_a_file_keeps_nothing_over_a_restart():
+    with pytest.raises(ImpossibleCaseError, match="give the case another policy"):
+        check_case(parse_case("chain1/L1@begin#1:RESTART/policy=off"))

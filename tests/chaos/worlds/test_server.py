@@ -80,16 +80,33 @@ def test_without_any_server_the_way_out_is_said(monkeypatch):
 
 def test_a_kill_loses_nothing_and_a_power_loss_exactly_the_tail(own):
     assert isinstance(own, OwnServer)
-    sizes = []
+    marks = []
     for number in range(6):
         own.client.hset("{planproof:00}:one", str(number), "x")
-        sizes.append(own.file_size)
+        marks.append(own.mark())
     before = own.photograph({})
     own.kill()
     own.start()
     assert own.photograph({}) == before
-    own.set_back(sizes[2])
+    own.set_back(marks[2])
     assert own.client.hkeys("{planproof:00}:one") == [b"0", b"1", b"2"]
+
+
+def test_without_a_file_a_kill_loses_everything_since_the_last_snapshot(process_world):
+    server = premises().server(StorePolicy.OFF)
+    assert isinstance(server, OwnServer)
+    server.empty(())
+    empty = server.mark()
+    server.client.set("{planproof:00}:one", "x")
+    snapshot = server.mark()
+    server.client.set("{planproof:00}:two", "x")
+    server.kill()
+    server.start()
+    assert server.client.keys() == [b"{planproof:00}:one"]
+    server.set_back(empty)
+    assert server.client.keys() == []
+    server.set_back(snapshot)
+    assert server.client.keys() == [b"{planproof:00}:one"]
 
 
 def test_a_photograph_shows_everything_with_its_end(own):
