@@ -18,13 +18,20 @@ def check_writable(path: Path | None) -> None:
     """Fail before a long run and not after it; None is standard output.
 
     Raises:
-        UsageError: a report cannot be written there.
+        UsageError: a file cannot be written there, and why.
     """
     if path is None or _is_stream(path):
         return
     folder = path.resolve().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError("the report cannot be written there", place=str(path))
+    if path.is_dir():
+        reason = "it is a folder"
+    elif not folder.is_dir():
+        reason = "its folder does not exist"
+    elif not os.access(folder, os.W_OK):
+        reason = "its folder is read-only, or not yours"
+    else:
+        return
+    raise UsageError(f"cannot be written: {reason}", place=str(path))
 
 
 def write_report(path: Path, text: str) -> None:

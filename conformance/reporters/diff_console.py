@@ -65,7 +65,9 @@ def _lines(report: DiffReport) -> Iterator[str]:
             yield f"{_word(result.verdict)} {result.scenario}: {result.reason}"
     yield ""
     differing = ", ".join(f"{layer} {count}" for layer, count in report.layers.items())
-    yield f"scenarios that differ, by layer (consequences included): {differing}"
+    told = ", ".join(layer for layer in report.layers if layer not in report.gating_layers)
+    apart = f" ({told} decides with --strict only)" if told else ""
+    yield f"scenarios that differ, by layer (consequences included): {differing}{apart}"
     yield f"compared with themselves first (A/A): {report.controlled} of {len(report.results)}"
     if report.unpredictable:
         reasons = "; ".join(f"{count} {why}" for why, count in report.unpredictable.items())

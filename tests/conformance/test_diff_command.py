@@ -29,8 +29,10 @@ def _json(capsys):
 
 def test_explained_divergences_pass(capsys):
     assert _diff("--scenarios", PLAIN, "--scenarios", HIDDEN) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "every divergence is explained: 1 pass, 1 ledgered (exit 0)"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "every divergence is explained: 1 pass, 1 ledgered (exit 0)"
+    layers = next(line for line in lines if line.startswith("scenarios that differ, by layer"))
+    assert layers.endswith("L5 2 (L5 decides with --strict only)"), "else the last line denies it"
 
 
 def test_with_an_emptied_ledger_each_divergence_is_shown(capsys, tmp_path):
@@ -79,8 +81,9 @@ def test_a_report_can_go_to_a_file(capsys, tmp_path):
     assert _diff("--scenarios", PLAIN, "--output", "no/such/folder.txt") == 2
 
 
-def test_strict_runs_gate_on_the_process_too():
+def test_strict_runs_gate_on_the_process_too(capsys):
     assert _diff("--scenarios", PLAIN, "--strict") == 1
+    assert "decides with" not in capsys.readouterr().out
 
 
 def test_generated_scenarios_are_compared_and_their_seed_is_named(capsys):

@@ -20,7 +20,7 @@ def test_outside_a_repository_the_error_says_what_to_write(tmp_path, monkeypatch
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"planproof: {tmp_path}: no pyproject.toml here or above")
-    assert "write `[tool.planproof]` into pyproject.toml" in captured.err
+    assert "`planproof init` writes it: `[tool.planproof]` in pyproject.toml" in captured.err
     assert captured.err.count("\n") == 1
 
 
@@ -63,8 +63,8 @@ def test_a_configuration_file_may_be_named(tmp_path, monkeypatch, capsys):
         (["--only", "speed"], "'speed' is not one of 'legacy-imports', 'engine-size'"),
         (["--profile", "weekly"], "'weekly' is not one of 'pr', 'nightly', 'release'"),
         (["--format", "xml"], "'xml' is not one of 'console', 'json'"),
-        (["--output", "absent/report.json"], "absent/report.json: the report cannot be written"),
-        (["--output", "."], "the report cannot be written there"),
+        (["--output", "absent/report.json"], "absent/report.json: cannot be written"),
+        (["--output", "."], "cannot be written: it is a folder"),
         (["--config", "absent.toml"], "absent.toml: No such file or directory"),
         (["extra"], "unexpected extra argument"),
     ],

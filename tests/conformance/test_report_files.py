@@ -12,6 +12,24 @@ from conformance.report_files import check_writable, write_report
 FULL = Path("/dev/full")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".", "it is a folder"),
+        ("none/out.txt", "its folder does not exist"),
+        ("out.txt", "its folder is read-only, or not yours"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_with_the_reason(
+    name, reason, tmp_path, monkeypatch
+):
+    # An administrator may write everywhere.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UsageError) as caught:
+        check_writable(tmp_path / name)
+    assert caught.value.line() == f"{tmp_path / name}: cannot be written: {reason}"
+
+
 def test_a_new_file_has_the_mode_of_any_new_file(tmp_path):
     path = tmp_path / "out.txt"
     write_report(path, "text")
@@ -54,10 +72,3 @@ def test_a_device_is_written_as_it_is():
     if FULL.exists():
         with pytest.raises(HarnessError, match="No space left on device"):
             write_report(FULL, "text")
-
-
-@pytest.mark.parametrize("name", [".", "absent/out.txt"])
-def test_a_place_that_cannot_be_written_is_found_before_the_run(tmp_path, monkeypatch, name):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="cannot be written there"):
-        check_writable(Path(name))

@@ -42,7 +42,10 @@ def test_several_reports_are_written_at_once(tmp_path, capsys):
         (["--report", "o.xml"], "'o.xml' is not FORMAT=FILE"),
         (["--report", "pdf=o.pdf"], "'pdf=o.pdf' is not FORMAT=FILE"),
         (["--report", "junit="], "'junit=' is not FORMAT=FILE"),
-        (["--report", "junit=no/such/o.xml"], "no/such/o.xml: the report cannot be written there"),
+        (
+            ["--report", "junit=no/such/o.xml"],
+            "no/such/o.xml: cannot be written: its folder does not exist",
+        ),
         (["--report", "junit=o", "--report", "ctrf=o"], "two reports would be written to one file"),
         (["--format", "junit", "--output", "o", "--report", "ctrf=./o"], "two reports"),
     ],

@@ -40,6 +40,7 @@ FLAGS = (
 )
 PHONE = (360, 740)
 DESK = (1280, 900)
+WAIT_S = 30  # a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +124,14 @@ def test_it_opens_with_what_needs_somebody_and_asks_for_nothing(opened):
 
 
 def test_a_finding_unfolds_into_both_timelines(opened):
+    from selenium.webdriver.support.wait import WebDriverWait
+
     driver = opened()
     _chosen(driver, "text", "broken")
     assert driver.execute_script("return document.querySelectorAll('#list .body').length") == 0
     driver.find_element("css selector", "#list summary").click()
+    # The browser says that it unfolded only after the click has returned.
+    WebDriverWait(driver, WAIT_S).until(lambda _: _texts(driver, ".events th"))
     assert _texts(driver, ".events th") == ["no.", "legacy", "unified"]
     rows = _texts(driver, ".events tbody tr")
     assert rows[2] == "▶ 3execute: failure, 2 completedcall b {}"
