@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from conformance.config import TABLE, Repository, find_repository
 from conformance.errors import ExitCode, UsageError
+from conformance.stores import store_fault
 from engine.errors import EngineError
 from engine.redis_client import STORE_FAILURES, close_client, open_client
 from engine.store_url import MEMORY_URL, default_store_url
@@ -127,7 +128,7 @@ def check_store(url: str) -> Check:
     try:
         server, answer = asyncio.run(_ask(url))
     except (*STORE_FAILURES, EngineError, TimeoutError) as error:
-        reason = " ".join(str(error).replace(url, shown).split()) or type(error).__name__
+        reason = store_fault(error).replace(url, shown)
         advice = "start the server, or correct --store or PLANPROOF_STORE_URL"
         return Check("store", State.FAILED, f"{shown}: {reason}", advice)
     name, number = _server(server)

@@ -19,6 +19,7 @@ FAKE = "fake"
 SERVER_SCHEMES = ("redis", "rediss", "unix")
 # User and password before the host, and options after the path, of which one may be a password.
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|\?.*")
+_PASSWORD_WANTED = ("HELLO must be called with the client already", "Authentication required")
 
 # Embedded servers of runs that ended in order, emptied. What they keep is the scripting runtime,
 # which takes longer to start than a short scenario takes to run.
@@ -159,11 +160,20 @@ async def _remove_traces(
         raise HarnessError(f"{left} keys at {address.public} appeared during the run and remain")
 
 
+def store_fault(error: BaseException) -> str:
+    """Return what a client's error says, in words that name what is missing in the URL."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    # What a server says depends on the first command that the client sends.
+    if any(words in said for words in _PASSWORD_WANTED):
+        return "the server wants a password (redis://:PASSWORD@HOST)"
+    return said
+
+
 def unreachable(
     address: StoreAddress, error: BaseException, *, place: str | None = None
 ) -> HarnessError:
     """Return the error for a store that does not answer."""
-    reason = str(error).strip() or type(error).__name__
+    reason = store_fault(error)
     if not address.is_fake:
         reason = reason.replace(address.url, address.public)
     return HarnessError(f"the store at {address.public} failed: {reason}", place=place)

@@ -19,6 +19,7 @@ from conformance.recording.building import DRIVES, Untestable, scenario_document
 from conformance.recording.redaction import Redaction, UnrecordableError, clean_plan
 from conformance.runner import run_scenario
 from conformance.scenario import Scenario, parse_scenario
+from conformance.stores import store_fault
 from engine.errors import EngineError, StoreUnavailableError
 from engine.legacy_records import NAMESPACE
 from engine.redis_client import close_client, open_client
@@ -90,7 +91,7 @@ async def read_store(url: str, prefix: str, redaction: Redaction) -> list[Stored
         store = RedisStore(client, prefix=prefix)
         unified = [await _unified(key, store, redaction) async for key in _keys(client, pattern)]
     except (RedisError, OSError, StoreUnavailableError) as error:
-        raise HarnessError(f"the store failed: {error}", place="--store") from None
+        raise HarnessError(f"the store failed: {store_fault(error)}", place="--store") from None
     finally:
         await close_client(client)
     return sorted([*legacy, *unified], key=lambda each: (each.execution_id, each.executor))

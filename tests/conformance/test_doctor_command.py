@@ -151,3 +151,18 @@ def test_a_cluster_answers_for_each_node(monkeypatch):
 
 def test_programs_are_optional():
     assert all(check.state in {State.OK, State.ABSENT} for check in check_programs())
+
+
+@pytest.mark.redis
+def test_a_server_that_wants_a_password_is_told_as_one(repository, redis_server, capsys):
+    redis_server.command("CONFIG SET requirepass sesame")
+    wanted = "the server wants a password"
+    code, found = diagnosed(capsys, "--store", redis_server.url)
+    assert (code, wanted in found["store"]["detail"]) == (ExitCode.HARNESS, True)
+    out = str(repository / "out.jsonl")
+    for words in (
+        ["record", "from-redis", "--store", redis_server.url, "--out", out],
+        ["certify", "exemplar", "--level", "C0", "--store", redis_server.url],
+    ):
+        assert run(words) == ExitCode.HARNESS
+        assert wanted in capsys.readouterr().err
