@@ -1,6 +1,7 @@
 """Reading a report back: a `run/v1` document, or a command's own document that holds one."""
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ def read_report(path: Path) -> RunReport:
 
 def _document(path: Path) -> Any:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if stat.S_ISCHR(found.st_mode):  # it may have no end
+            raise UsageError("is a device, not a report", place=str(path))
+        if found.st_size > MAX_BYTES:
             raise UsageError("is too large for a report", place=str(path))
         return json.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -1,6 +1,7 @@
 """Reading reports back: what is no report is one line with the place."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,8 @@ def test_what_is_no_report_is_named(tmp_path, data, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         read_report(tmp_path / "absent.json")
+
+
+def test_a_device_is_not_read_to_an_end_that_it_has_not():
+    with pytest.raises(UsageError, match="is a device, not a report"):
+        read_report(Path("/dev/null"))
