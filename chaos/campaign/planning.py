@@ -14,6 +14,7 @@ from chaos.explore.schedules import sampled_schedules, schedules
 from chaos.explore.singles import CUTTING, singles
 from chaos.fault_kinds import BY_KIND, FaultKind, Target
 from chaos.regressions import regressions
+from chaos.running import PROCESS
 
 RETRIES = (0, 10)
 """Settings of the Redis client: none, and what redis-py does by default."""
@@ -50,6 +51,9 @@ def units_of(profile: Profile, seed: int, *, processes: bool = True) -> Iterator
     if processes and profile.processes:
         kills = process_kills(profile.plans, profile.processes)
         yield from batches("processes", kills, PROCESS_BATCH)
+        for plan in profile.both_worlds:
+            cases = singles(plan, world=PROCESS)
+            yield from batches(f"both worlds {plan}", cases, PROCESS_BATCH, part="both worlds")
     for reach, plans in (
         (Reach.ALL, profile.whole_closures),
         (Reach.KILLS, profile.kill_closures),
@@ -130,8 +134,8 @@ def process_kills(plans: Sequence[str], count: int) -> Iterator[Case]:
     """Yield so many kills of a real process on a real server, plan by plan in turn."""
     each = [
         (
-            replace(case, world="process")
-            for case in singles(plan, retries=(0,))
+            case
+            for case in singles(plan, world=PROCESS)
             if case.faults[0].kind in KILLING
             and BY_KIND[case.faults[0].kind].target != Target.SERVER
         )

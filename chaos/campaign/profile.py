@@ -42,6 +42,8 @@ class Profile:
         schedules: plans on which concurrent resumers are scheduled.
         samples: cases of the swarm.
         processes: real SIGKILLs, at least.
+        both_worlds: plans all of whose single faults are run with real processes, too, as far as those
+            can meet them, and must come to the same.
         mutants: to be killed, or spared.
         mutant_s: CPU time that each gets at most.
         budget_s: real time after which nothing that is not required is begun any more.
@@ -57,6 +59,7 @@ class Profile:
     schedules: tuple[str, ...] = ()
     samples: int = 0
     processes: int = 0
+    both_worlds: tuple[str, ...] = ()
     mutants: tuple[str, ...] = ()
     mutant_s: float = 10.0
     budget_s: float = float("inf")
@@ -115,6 +118,7 @@ def _release() -> Profile:
         schedules=named_plans(),
         samples=20_000,
         processes=1_000,
+        both_worlds=named_plans(),
         mutants=tuple(BY_NAME),
         mutant_s=60,
     )

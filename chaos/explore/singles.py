@@ -79,12 +79,13 @@ def singles(
     plan: str,
     *,
     retries: Iterable[int] = (0,),
+    world: str = "sim",
     port_factory: PortFactory = UnifiedPort,
 ) -> Iterator[Case]:
     """Yield the cases of one plan with exactly one fault, that lose no acknowledged write."""
-    base = Case(plan, subject=port_factory(find_plan(plan)).name)
+    base = Case(plan, subject=port_factory(find_plan(plan)).name, world=world)
     for count in retries:
-        for point in points(sites_of(plan, port_factory)):
+        for point in points(sites_of(plan, port_factory), world):
             yield replace(base, faults=(point,), retries=count)
 
 
