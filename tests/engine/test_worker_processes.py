@@ -186,12 +186,15 @@ def test_docket_workers_one_killed(redis_server: RedisServer, tmp_path: Path) ->
     judge(workers, [*executions, "waited"], killed, CONCURRENCY)
 
 
-def test_celery_workers_one_killed(redis_server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("pool", "at_once"), [("solo", 1), ("threads", 2), ("prefork", 1)])
+def test_celery_workers_one_killed(
+    redis_server: RedisServer, tmp_path: Path, pool: str, at_once: int
+) -> None:
     executions = names(60)
 
     async def main(fleet: Fleet, make: Any) -> int:
         app = celery_app(redis_server.url, str(fleet.ledger))
-        killed, last = (fleet.start("celery") for _ in range(2))
+        workers = [fleet.start(f"celery-{pool}") for _ in range(2)]
         beat = fleet.start("celery-beat")
         waited = CeleryExecutor("waited", make, app)
         waited.set_plan(chain(STEPS))
@@ -200,13 +203,19 @@ def test_celery_workers_one_killed(redis_server: RedisServer, tmp_path: Path) ->
             one = CeleryExecutor(name, make, app)
             one.set_plan(chain(STEPS))
             await one.submit()
-        await fleet.until_called(60, killed, last)
-        os.kill(killed.pid, signal.SIGKILL)
+        if pool == "prefork":  # its children call, and the worker replaces one that dies
+            await fleet.until_called(60)
+            killed = fleet.calls()[-1][1]
+        else:
+            await fleet.until_called(60, *workers)
+            killed = workers.pop(0).pid
+        os.kill(killed, signal.SIGKILL)
         app.close()
         await until_completed(fleet, make, executions)
         fleet.stop()
-        assert (last.returncode, beat.returncode) == (0, 0), fleet.logs()
-        return killed.pid
+        ends = [process.returncode for process in (*workers, beat)]
+        assert ends == [0] * len(ends), fleet.logs()
+        return killed
 
     workers, killed = run(redis_server, tmp_path, main)
-    judge(workers, [*executions, "waited"], killed, at_once=1)
+    judge(workers, [*executions, "waited"], killed, at_once)

@@ -82,11 +82,12 @@ def main(kind: str, url: str, ledger: str) -> None:
         asyncio.run({"resume": resume, "docket": docket}[kind](url, ledger))
         return
     app = celery_app(url, ledger)
-    if kind == "celery":
-        name = f"--hostname=w{os.getpid()}@localhost"
-        app.worker_main(["worker", "--pool=solo", "--loglevel=ERROR", "--without-mingle", name])
-    else:
+    if kind == "celery-beat":
         app.start(["beat", "--loglevel=ERROR", f"--schedule={ledger}.beat", "--pidfile="])
+        return
+    pool, name = kind.removeprefix("celery-"), f"--hostname=w{os.getpid()}@localhost"
+    options = [f"--pool={pool}", "--concurrency=2", "--loglevel=ERROR", "--without-mingle", name]
+    app.worker_main(["worker", *options])
 
 
 if __name__ == "__main__":
