@@ -57,7 +57,7 @@ def encode_event(event: Event) -> str:
     if event.detail or event.trace_id or event.step_id is None or event.step_index is None:
         return event.model_dump_json(exclude_defaults=True)
     return (
-        f'{{"name":"{event.name.value}","execution_id":{_quoted(event.execution_id)},'
+        f'{{"name":"{event.name}","execution_id":{_quoted(event.execution_id)},'
         f'"at_ms":{event.at_ms},"segment_number":{event.segment_number},'
         f'"step_id":{_quoted(event.step_id)},"step_index":{event.step_index}}}'
     )

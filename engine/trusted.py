@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 _Record = TypeVar("_Record", bound=BaseModel)
-_FIELDS: dict[type[BaseModel], dict[str, Any]] = {}
+_KNOWN: dict[type[BaseModel], tuple[dict[str, Any], set[str]]] = {}
 # What a record consists of, each set as pydantic sets it.
 _set_fields = object.__setattr__
 _set_given = BaseModel.__dict__["__pydantic_fields_set__"].__set__
@@ -22,28 +22,34 @@ _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 def construct(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
     """Return a record of `kind` with `values`, and its defaults where none is given.
 
-    The values are taken as they are, and every required field is among them. Defaults that can be changed are shared, as all of a frozen record is.
+    The values are taken as they are, and every required field is among them. Defaults that can be
+    changed are shared, as all of a frozen record is. All fields count as given.
     """
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        fields = {
-            name: None if field.is_required() else field.get_default(call_default_factory=True)
-            for name, field in kind.model_fields.items()
-        }
-        _FIELDS[kind] = fields
-    return _made(kind, {**fields, **values}, set(values))
+    defaults, names = _KNOWN.get(kind) or _learn(kind)
+    return _made(kind, {**defaults, **values}, names)
 
 
 def changed(record: _Record, values: Mapping[str, Any]) -> _Record:
-    """Return `record` with other `values`, as `model_copy(update=...)` does."""
-    given = record.__pydantic_fields_set__ | values.keys()
-    return _made(type(record), {**record.__dict__, **values}, given)
+    """Return `record` with other `values`, as `model_copy(update=...)` does; all count as given."""
+    kind = type(record)
+    _, names = _KNOWN.get(kind) or _learn(kind)
+    return _made(kind, {**record.__dict__, **values}, names)
 
 
-def _made(kind: type[_Record], fields: dict[str, Any], given: set[str]) -> _Record:
+def _learn(kind: type[BaseModel]) -> tuple[dict[str, Any], set[str]]:
+    """Return the defaults of a kind's fields, in their order, and the names of all."""
+    defaults = {
+        name: None if field.is_required() else field.get_default(call_default_factory=True)
+        for name, field in kind.model_fields.items()
+    }
+    _KNOWN[kind] = defaults, set(defaults)
+    return _KNOWN[kind]
+
+
+def _made(kind: type[_Record], fields: dict[str, Any], names: set[str]) -> _Record:
     record: _Record = object.__new__(kind)
     _set_fields(record, "__dict__", fields)
-    _set_given(record, given)
+    _set_given(record, names)
     _set_extra(record, None)
     _set_private(record, None)
     return record

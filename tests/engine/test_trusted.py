@@ -36,7 +36,7 @@ def test_a_record_is_what_validation_would_have_made(kind: type) -> None:
     assert made == validated
     assert repr(made) == repr(validated)
     assert made.model_dump_json() == validated.model_dump_json()
-    assert made.model_dump(exclude_unset=True) == validated.model_dump(exclude_unset=True)
+    assert made.model_dump(exclude_defaults=True) == validated.model_dump(exclude_defaults=True)
     assert made.model_copy(deep=True) == validated
 
 
@@ -52,4 +52,13 @@ def test_a_change_leaves_the_first_record_alone() -> None:
     second = changed(first, after)
     assert second == first.model_copy(update=after)
     assert first == StepState(id="s", attempts=1)
-    assert second.model_fields_set == {"id", "attempts", "status", "error"}
+
+
+def test_all_fields_count_as_given_and_no_record_has_a_say_about_another() -> None:
+    made = construct(StepState, {"id": "s"})
+    assert made.model_fields_set == set(StepState.model_fields)
+    assert StepState(id="s").model_copy(update={"attempts": 2}).model_fields_set == {
+        "id",
+        "attempts",
+    }
+    assert made.model_copy(update={"attempts": 2}).model_fields_set == set(StepState.model_fields)
