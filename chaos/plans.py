@@ -67,6 +67,11 @@ class ChaosPlan:
     approves: bool = True
     settles_doubt: bool | None = None
 
+    @property
+    def waits_for_replicas(self) -> bool:
+        """Whether its executor waits until replicas have what is at stake."""
+        return bool(self.settings.needed_replicas)
+
     def steps(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the plan's steps by id."""
         return {step["id"]: step for step in self.plan["steps"]}

@@ -13,6 +13,7 @@ from chaos.explore.sampling import pairwise, swarm
 from chaos.explore.schedules import sampled_schedules, schedules
 from chaos.explore.singles import CUTTING, singles
 from chaos.fault_kinds import BY_KIND, FaultKind, Target
+from chaos.plans import find_plan
 from chaos.regressions import regressions
 from chaos.running import PROCESS
 
@@ -51,7 +52,7 @@ def units_of(profile: Profile, seed: int, *, processes: bool = True) -> Iterator
     if processes and profile.processes:
         kills = process_kills(profile.plans, profile.processes)
         yield from batches("processes", kills, PROCESS_BATCH)
-        for plan in profile.both_worlds:
+        for plan in _enactable(profile.both_worlds):
             cases = singles(plan, world=PROCESS)
             yield from batches(f"both worlds {plan}", cases, PROCESS_BATCH, part="both worlds")
     for reach, plans in (
@@ -130,6 +131,11 @@ def batches(
         yield Unit(f"{name} #{number}", part or name, cases=batch, weight=cost_s)
 
 
+def _enactable(plans: Sequence[str]) -> Iterator[str]:
+    """Yield the plans that the process world can run: it has no replicas that follow all the time."""
+    return (plan for plan in plans if not find_plan(plan).waits_for_replicas)
+
+
 def process_kills(plans: Sequence[str], count: int) -> Iterator[Case]:
     """Yield so many kills of a real process on a real server, plan by plan in turn."""
     each = [
@@ -139,7 +145,7 @@ def process_kills(plans: Sequence[str], count: int) -> Iterator[Case]:
             if case.faults[0].kind in KILLING
             and BY_KIND[case.faults[0].kind].target != Target.SERVER
         )
-        for plan in plans
+        for plan in _enactable(plans)
     ]
     rounds = itertools.chain.from_iterable(itertools.zip_longest(*each))
     yield from itertools.islice((case for case in rounds if case is not None), count)

@@ -219,7 +219,7 @@ class Facts:
         if any(
             first is None or cut.number > first or self._forgets(cut, step) for cut in self.cuts
         ):
-            if not self.plan.settings.needed_replicas:
+            if not self.plan.waits_for_replicas:
                 return Disturbance.TAIL_LOST
             return Disturbance.LATE_EFFECT if comes_late else Disturbance.GUARDED_TAIL_LOST
         if comes_late:

@@ -38,7 +38,7 @@ def rollback_forgotten(facts: Facts, back: Sequence[int]) -> bool:
     Only durability `replicated` promises that it does not: there replicas know of a rollback before
     anything is undone.
     """
-    if facts.plan.settings.needed_replicas:
+    if facts.plan.waits_for_replicas:
         return False
     return any(
         back[0] < cut.number and facts.before(cut.number + 1).status != "COMPENSATING"

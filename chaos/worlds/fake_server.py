@@ -179,4 +179,5 @@ def borrowed_server() -> Iterator[EmbeddedServer]:
         yield embedded
     finally:
         embedded.speed_up()
+        embedded.server.sockets.clear()  # it keeps those of killed clients for ever
         _SPARE.append(embedded)

@@ -30,6 +30,7 @@ from chaos.worlds.rules import (
     BOUND_MS,
     LIVES_MAX,
     PAUSE_MS,
+    ImpossibleCaseError,
     answer_of,
     check_case,
     next_due_ms,
@@ -74,6 +75,11 @@ class ProcessWorld(FaultedWorld[Link, WorkerHandle]):
             chaos.worlds.server.ServerError: no server can be used for it.
         """
         check_case(case)
+        if plan.waits_for_replicas:
+            raise ImpossibleCaseError(
+                f"plan {plan.name} waits for replicas, and the process world has none that follow all "
+                "the time: simulate it"
+            )
         if real_time is not None:
             settings = plan.settings.model_copy(update={"lease_ms": real_time.lease_ms})
             plan = replace(plan, settings=settings)

@@ -110,6 +110,11 @@ def test_what_a_policy_excludes_is_refused():
         enact(parse_case("chain2/L1@server#1:CUT=1"))
 
 
+def test_plans_that_wait_for_replicas_are_refused():
+    with pytest.raises(ImpossibleCaseError, match="simulate it"):
+        enact(parse_case("replicated/L1@begin#1:B"))
+
+
 def test_a_stopped_process_is_refused_when_the_servers_clock_has_ended_its_lease():
     case = parse_case("chain3/L1@s2.commit+s3.intent#1:STOP")
     world = enact(case, real_time=RealTime(lease_ms=300))
