@@ -13,8 +13,10 @@ from chaos.campaign.coverage import (
 from chaos.campaign.profile import PR_PLANS
 from chaos.campaign.result import Cell
 from chaos.campaign.working import examine
-from chaos.explore.sampling import reachable
+from chaos.explore.sampling import reachable, site_class
+from chaos.explore.singles import sites_of
 from chaos.fault_kinds import FaultKind
+from chaos.plans import named_plans, shape_plans
 
 
 def struck(cells):
@@ -43,6 +45,15 @@ def test_each_class_of_call_sites_has_a_case_that_is_struck_there():
         assert result.judgement == "held", result
         assert result.fired == case.faults
         assert {row_of(site) for _, site, *_ in result.sites} <= set(SITES)
+
+
+def test_every_class_of_call_sites_that_a_plan_passes_is_listed():
+    passed = {
+        site_class(site)
+        for plan in (*named_plans(), *shape_plans())
+        for _, site, *_ in sites_of(plan)
+    }
+    assert passed - set(SITES) == set()
 
 
 def test_a_cell_that_is_not_struck_is_a_gap():
