@@ -105,12 +105,18 @@ TEACHINGS: Mapping[str, Teaching] = {
     "ledger": Teaching(
         "planproof ledger lint",
         "checks the shipped ledger",
-        {ExitCode.PASSED: "every entry is sound", ExitCode.LEDGER: "the file is missing or no ledger, or an entry is wrong"},
+        {
+            ExitCode.PASSED: "every entry is sound",
+            ExitCode.LEDGER: "the file is missing or no ledger, or an entry is wrong",
+        },
     ),
     "ledger lint": Teaching(
         "planproof ledger lint --ledger divergences.toml",
         "checks your own ledger",
-        {ExitCode.PASSED: "every entry is sound", ExitCode.LEDGER: "the file is missing or no ledger, or an entry is wrong"},
+        {
+            ExitCode.PASSED: "every entry is sound",
+            ExitCode.LEDGER: "the file is missing or no ledger, or an entry is wrong",
+        },
     ),
     "ledger propose": Teaching(
         "planproof ledger propose .planproof/findings/story.json",
