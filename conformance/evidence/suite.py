@@ -58,10 +58,10 @@ def run_command(repository: Repository, environment: Mapping[str, str]) -> TestE
     settings = repository.settings.tests
     with tempfile.TemporaryDirectory(prefix="planproof-") as folder:
         junit, log = Path(folder) / "junit.xml", Path(folder) / "log"
-        words = [
-            word.replace("{junit}", str(junit)) for word in (*settings.command, *settings.args)
-        ]
-        shown = shlex.join([*settings.command, *settings.args])
+        given = (*settings.command, *settings.args)
+        words = [word.replace("{junit}", str(junit)) for word in given]
+        # As somebody would type it, to see the tests fail.
+        shown = shlex.join(word.replace("{junit}", junit.name) for word in given)
         if not any("{junit}" in word for word in settings.command):
             raise UsageError(
                 "tool.planproof.tests.command: has no `{junit}` for the file it writes",

@@ -165,6 +165,7 @@ def test_the_command_writes_the_results(tmp_path):
     evidence = suite_results(_repository(tmp_path, tests=_command(0)), os.environ)
     assert [case.name for case in evidence.cases] == ["a"]
     assert evidence.source.startswith("python -c ")
+    assert evidence.source.endswith(" junit.xml")
 
 
 def test_arguments_are_appended(tmp_path):
