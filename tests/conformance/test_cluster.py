@@ -153,7 +153,8 @@ def test_workers_that_mix_cases_are_refused():
         cluster._workers(Client())
 
 
-TIMES = {"cpu_s", "wall_s", "seconds", "started_at"}
+TIMES = {"cpu_s", "wall_s", "seconds", "started_at", "duration_ms", "facts"}
+"""Fields that differ from run to run: times, and what is said about them in words."""
 
 
 def _timeless(value):
@@ -172,6 +173,7 @@ def test_a_chaos_campaign_says_the_same_on_a_cluster(tmp_path, monkeypatch):
         found.append(_timeless(json.loads((tmp_path / "out.json").read_text())))
     assert found[0] == found[1]
     assert found[0]["parts"]
+    assert found[0]["run"]["items"]
 
 
 def test_cases_that_kill_every_worker_are_a_fault_of_the_harness(monkeypatch):
