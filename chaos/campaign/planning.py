@@ -113,9 +113,9 @@ def closure_unit(plan: str, reach: Reach) -> Unit:
 
 
 def _closure_s(plan: str, reach: Reach) -> float:
-    """Return the CPU time of a closure, roughly: it grows threefold with each step of a shape."""
+    """Return the CPU time of a closure, roughly: it doubles with each step of a shape."""
     steps = int(plan[3]) if plan.startswith("dag") else SHAPE_STEPS
-    return CLOSURE_S[reach] * 3.0 ** (steps - SHAPE_STEPS)
+    return CLOSURE_S[reach] * 2.0 ** (steps - SHAPE_STEPS)
 
 
 def batches(
