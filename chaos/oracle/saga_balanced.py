@@ -1,11 +1,14 @@
 """In the end everything that can be undone was undone, once, or nothing was, or what remains is listed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chaos.fault_kinds import FaultKind
 from chaos.oracle.facts import Facts, Finding
 from engine import EffectSemantics
 
+_ROLLED_BACK = frozenset(
+    {"COMPENSATING", "COMPENSATED", "COMPENSATION_FAILED", "CANCELLED", "FAILED", "TIMEOUT"}
+)
 _ASKED = frozenset({EffectSemantics.QUERYABLE, EffectSemantics.AT_MOST_ONCE})
 
 
@@ -19,7 +22,7 @@ def violations(facts: Facts) -> Iterator[Finding]:
             yield f"{name} was undone {len(back)} times", tuple(back)
         if back and not forward:
             yield f"{name} was undone, and never done", tuple(back)
-        if status == "COMPLETED" and back and not rollback_forgotten(facts, back):
+        if status == "COMPLETED" and back and not rollback_forgotten(facts):
             yield f"the execution is COMPLETED, and {name} was undone", tuple(back)
         undoes = status in {"COMPENSATED", "CANCELLED", "FAILED", "TIMEOUT"}
         if (
@@ -32,16 +35,17 @@ def violations(facts: Facts) -> Iterator[Finding]:
             yield f"the execution is {status}, and {name} was not undone", tuple(forward)
 
 
-def rollback_forgotten(facts: Facts, back: Sequence[int]) -> bool:
-    """Whether the store has lost that a step was being undone, and that somebody had asked for it.
+def rollback_forgotten(facts: Facts) -> bool:
+    """Whether the store has lost that the execution was being undone, or had been.
 
-    Only durability `replicated` promises that it does not: there replicas know of a rollback before
-    anything is undone.
+    Whoever was undoing it may go on until his next write is refused. Only durability `replicated`
+    promises that this does not happen: there replicas know of a rollback before anything is undone.
     """
     if facts.plan.waits_for_replicas:
         return False
     return any(
-        back[0] < cut.number and facts.before(cut.number + 1).status != "COMPENSATING"
+        facts.before(cut.number).status in _ROLLED_BACK
+        and facts.before(cut.number + 1).status not in _ROLLED_BACK
         for cut in facts.cuts
     )
 
