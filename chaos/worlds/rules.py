@@ -17,7 +17,6 @@ _CUTS = {
     FaultKind.LAST_WRITES_LOST: (StorePolicy.EVERYSEC, StorePolicy.OFF),
     FaultKind.FAILOVER: (StorePolicy.FAILOVER,),
 }
-_WITH_A_FILE = (StorePolicy.ALWAYS, StorePolicy.EVERYSEC, StorePolicy.FAILOVER)
 
 
 class ImpossibleCaseError(ValueError):
@@ -38,7 +37,7 @@ def check_case(case: Case) -> None:
                 f"{point.kind} loses writes, which a store of policy {case.policy} does not: "
                 f"give the case policy {named}"
             )
-        if point.kind is FaultKind.RESTARTED and case.policy not in _WITH_A_FILE:
+        if point.kind is FaultKind.RESTARTED and case.policy is StorePolicy.OFF:
             raise ImpossibleCaseError(
                 f"{point.kind} keeps what was acknowledged, which a store of policy {case.policy} does "
                 f"not: give the case another policy, or the fault {FaultKind.LAST_WRITES_LOST}"

@@ -73,18 +73,23 @@ def chromium(tmp_path_factory):
     driver.quit()
 
 
+def look_at(chromium, size, scheme):
+    """Give the browser a screen of this size, and this preference for light or dark."""
+    width, height = size
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+    )
+    chromium.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+
+
 @pytest.fixture
 def opened(chromium, page):
     def shown(size=DESK, scheme="light"):
-        width, height = size
-        chromium.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
-        )
-        chromium.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-        )
+        look_at(chromium, size, scheme)
         chromium.get(page)
         chromium.execute_script("localStorage.clear()")
         chromium.get_log("performance")  # what came before is not the page's
@@ -213,15 +218,7 @@ def test_it_can_be_used_by_keyboard_alone(opened):
 def test_failure_rates_of_a_gate_are_drawn_for_the_eye(chromium, tmp_path, size, scheme):
     file = tmp_path / "gate.html"
     file.write_text(render(report_of(kind="gate", rates=rates()), []), "utf-8")
-    width, height = size
-    chromium.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
-    )
-    chromium.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-    )
+    look_at(chromium, size, scheme)
     chromium.get(file.as_uri())
     chromium.find_element("css selector", "nav a[href='#rates']").click()
     drawn = chromium.execute_script(DRAWN)
@@ -229,11 +226,11 @@ def test_failure_rates_of_a_gate_are_drawn_for_the_eye(chromium, tmp_path, size,
     assert drawn["margin"]["width"] > 1
     for box in (*drawn["bars"], *drawn["dots"], drawn["margin"]):
         assert drawn["picture"]["left"] <= box["left"] <= box["right"] <= drawn["picture"]["right"]
-    assert drawn["picture"]["right"] <= width
+    assert drawn["picture"]["right"] <= size[0]
     texts = drawn["texts"]
     assert min(box["height"] for box in texts) >= 10, "too small to be read"
     assert not [1 for one, other in itertools.combinations(texts, 2) if _overlap(one, other)]
-    assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= size[0]
     assert chromium.get_log("browser") == []
 
 
