@@ -69,7 +69,7 @@ class Keeper:
         finally:
             for child in list(self._children):
                 self._stop(child)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
 
     def _is_asked(self) -> bool:
         while not select.select([self._channel], [], [], LOOK_S)[0]:
@@ -158,11 +158,20 @@ def make_folder(place: Path) -> Path:
     for left in place.glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError), (left / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
+            remove_folder(left)
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=place))
     _LOCKS.append((folder / LOCK).open("wb"))
     fcntl.flock(_LOCKS[-1], fcntl.LOCK_EX)
     return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove the folder of a keeper, its lock last: what is half removed is known to the next one."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in folder.iterdir():
+            if entry.name != LOCK:
+                shutil.rmtree(entry, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from chaos.worlds import framing
+from chaos.worlds.keeper import remove_folder
 
 CLOSE_S = 10.0
 """How long the keeper gets to clean up after itself; it needs milliseconds."""
@@ -71,9 +71,7 @@ class Keeping:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(
-            self.folder, ignore_errors=True
-        )  # nothing is left of it, unless it was killed
+        remove_folder(self.folder)  # nothing is left of it, unless the keeper was killed
 
     @property
     def is_alive(self) -> bool:

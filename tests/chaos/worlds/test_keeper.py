@@ -161,6 +161,25 @@ def test_what_was_left_by_processes_that_were_killed_together_is_removed(tmp_pat
         lock.close()
 
 
+def test_what_an_interrupt_has_left_half_removed_is_removed_by_the_next_keeper(
+    tmp_path, monkeypatch
+):
+    left = tmp_path / f"{keeper.FOLDER_PREFIX}left"
+    (left / "server-1").mkdir(parents=True)
+    (left / keeper.LOCK).touch()
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeper.shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            keeper.remove_folder(left)
+    mine = keeper.make_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]
+    keeper._LOCKS[-1].close()
+
+
 def test_a_program_that_ends_is_reaped_once():
     premises = Premises()
     pid = premises.keeping.start(["false"])
