@@ -12,7 +12,7 @@ from engine.events import Event, EventName, Listener, tell
 from engine.identity import IdSource
 from engine.limits import LEASE_RENEWALS_PER_TERM
 from engine.store import Claimed, Due, DueAt, Lease, Store, Transition
-from engine.trusted import construct
+from engine.trusted import changed, construct
 from engine.types.execution import StepState
 
 _LOG = logging.getLogger("planproof.engine")
@@ -53,10 +53,17 @@ class Checkpointer:
         self._turn = asyncio.Lock()
         self._operations = 0
         self._released = False
-        self._trace_id = claimed.state.trace_id
         self.cancel_reason = claimed.cancel_reason
         self.yield_requested = False
         self.segment_number = claimed.state.segment_number + 1
+        self._blank = construct(
+            Event,
+            {
+                "execution_id": claimed.state.execution_id,
+                "segment_number": self.segment_number,
+                "trace_id": claimed.state.trace_id,
+            },
+        )
 
     async def commit(
         self,
@@ -78,25 +85,21 @@ class Checkpointer:
             engine.errors.CompensationBegunError: a step is being undone; nothing was written.
         """
         async with self._turn:  # each write names the version that the one before it made
+            self._operations += 1  # an id that no other write under this lease's token has
             await self._commit(
                 Transition(
-                    operation_id=self._next_operation(),
-                    lease_ms=self._lease_ms,
-                    head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
-                    steps=steps or {},
-                    undone=undone or {},
-                    undoing=undoing,
-                    events=events,
-                    due=due,
-                    release=release,
-                    expire_s=expire_s,
+                    str(self._operations),
+                    self._lease_ms,
+                    {"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
+                    steps or {},
+                    undoing,
+                    undone or {},
+                    events,
+                    due,
+                    release,
+                    expire_s,
                 )
             )
-
-    def _next_operation(self) -> str:
-        """Return an id that no other write under this lease's token has."""
-        self._operations += 1
-        return str(self._operations)
 
     async def _commit(self, transition: Transition) -> None:
         asked_ms = self._clock.monotonic_ms()
@@ -116,8 +119,9 @@ class Checkpointer:
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
         self.yield_requested |= applied.yield_requested
-        for event in transition.events:
-            self._tell(event)
+        if self._listeners:
+            for event in transition.events:
+                self._tell(event)
 
     @contextlib.asynccontextmanager
     async def released_on_error(self, delay_ms: int) -> AsyncIterator[None]:
@@ -235,17 +239,14 @@ class Checkpointer:
         detail: Mapping[str, Any] | None = None,
     ) -> Event:
         """Return an event of this execution, now."""
-        return construct(
-            Event,
+        return changed(
+            self._blank,
             {
                 "name": name,
-                "execution_id": self._lease.execution_id,
                 "at_ms": self._clock.now_ms(),
-                "segment_number": self.segment_number,
                 "step_id": step_id,
                 "step_index": step_index,
                 "detail": dict(detail) if detail else {},
-                "trace_id": self._trace_id,
             },
         )
 

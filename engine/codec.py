@@ -16,7 +16,8 @@ from engine.errors import (
 )
 from engine.events import Event
 from engine.limits import KNOWN_EXECUTIONS
-from engine.plan import Plan
+from engine.plan import Plan, plan_text
+from engine.remembered import remembered
 from engine.states import ExecutionStatus, StepStatus
 from engine.store import Beginning
 from engine.trusted import construct
@@ -70,7 +71,7 @@ def _quoted(text: str) -> str:
 
 def encode_plan(plan: Plan) -> str:
     """Return the stored form of a plan."""
-    return plan.model_dump_json(exclude_defaults=True)
+    return plan_text(plan)
 
 
 def encode_error(error: ErrorInfo | None) -> str | None:
@@ -113,7 +114,7 @@ def first_state(execution_id: str, beginning: Beginning) -> ExecutionState:
             "execution_id": execution_id,
             "status": ExecutionStatus.EXECUTING,
             "plan": beginning.plan,
-            "steps": tuple(construct(StepState, {"id": step.id}) for step in beginning.plan.steps),
+            "steps": _pending(beginning.plan),
             "segment_number": 0,
             "created_at_ms": beginning.created_at_ms,
             "updated_at_ms": beginning.created_at_ms,
@@ -121,6 +122,11 @@ def first_state(execution_id: str, beginning: Beginning) -> ExecutionState:
             "trace_id": beginning.trace_id,
         },
     )
+
+
+@remembered
+def _pending(plan: Plan) -> tuple[StepState, ...]:
+    return tuple(construct(StepState, {"id": step.id}) for step in plan.steps)
 
 
 def decode_plan(execution_id: str, text: str) -> Plan:

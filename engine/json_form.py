@@ -64,7 +64,10 @@ def fresh_copy(value: Any) -> Any:
     """Return a copy of `value` that shares nothing that can be changed with it."""
     kind = type(value)
     if kind is dict:
-        return {key: fresh_copy(item) for key, item in value.items()}
+        return {
+            key: item if type(item) in _UNCHANGING else fresh_copy(item)
+            for key, item in value.items()
+        }
     if kind is list:
         return [fresh_copy(item) for item in value]
     return value if kind in _UNCHANGING else deepcopy(value)

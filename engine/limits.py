@@ -72,7 +72,7 @@ KNOWN_TOOL_NAMES = 1_024
 SCRIPT_LANES = 2
 """Calls of scripts, or batches of them, under way at once: one is carried out while another returns."""
 
-SCRIPT_BATCH_CALLS = 64
+SCRIPT_BATCH_CALLS = 16
 """Calls that share one round trip: few enough that the server lets others in between."""
 
 MAX_OUTBOX_EVENTS = 10_000

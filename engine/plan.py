@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from engine.errors import InvalidPlanError
 from engine.json_form import JsonObject
 from engine.limits import DEFAULT_TIMEOUT_MS, MAX_PLAN_BYTES
+from engine.remembered import remembered
 
 
 class PlanRecord(BaseModel):
@@ -77,7 +78,10 @@ class Constraints(PlanRecord):
 
 
 class Plan(PlanRecord):
-    """A DAG of tool calls. The order of `steps` decides ties, never reachability."""
+    """A DAG of tool calls. The order of `steps` decides ties, never reachability.
+
+    What follows from a plan is worked out once: a plan that was used is not changed any more.
+    """
 
     id: str = Field(min_length=1)
     intent_id: str | None = None
@@ -96,10 +100,23 @@ class Plan(PlanRecord):
 
         Two plans of one execution with equal digests are the same plan, however they are described.
         """
-        essence = [
-            (step.id, step.tool_name, step.parameters, step.dependencies) for step in self.steps
-        ]
-        return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
+        return _digest(self)
+
+
+@remembered
+def _digest(plan: Plan) -> str:
+    essence = [(step.id, step.tool_name, step.parameters, step.dependencies) for step in plan.steps]
+    return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
+
+
+@remembered
+def plan_text(plan: Plan) -> str:
+    """Return the stored form of a plan.
+
+    Raises:
+        ValueError: a text in it has no UTF-8 form, or a value no JSON form.
+    """
+    return plan.model_dump_json(exclude_defaults=True)
 
 
 def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:
@@ -124,7 +141,7 @@ def parse_plan(document: "Plan | Mapping[str, Any]") -> Plan:
 def _sized(plan: Plan) -> Plan:
     """Return `plan` if it can be stored: text throughout, and not too large."""
     try:
-        size = len(plan.model_dump_json(exclude_defaults=True))
+        size = len(plan_text(plan))
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise InvalidPlanError("plan", f"it has no JSON form: {reason}") from None

@@ -1,12 +1,28 @@
 """What this process knows of a running execution. Kept up to date in time linear in the plan."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.plan import Plan, Step
-from engine.schedule import Frontier, dependency_positions
+from engine.remembered import remembered
+from engine.schedule import Frontier, dependency_positions, reversed_edges
 from engine.states import StepStatus
 from engine.types.execution import StepState
+
+
+class _Layout(NamedTuple):
+    """The plan's DAG by positions."""
+
+    position: dict[str, int]
+    dependencies: list[list[int]]
+    dependants: list[list[int]]
+
+
+@remembered
+def _layout(plan: Plan) -> _Layout:
+    position = {step.id: index for index, step in enumerate(plan.steps)}
+    dependencies = dependency_positions(position, (step.dependencies for step in plan.steps))
+    return _Layout(position, dependencies, reversed_edges(dependencies))
 
 
 class Progress:
@@ -16,14 +32,11 @@ class Progress:
         """Take up where `states` stand; steps in progress are ready again."""
         self.plan = plan
         self.states = list(states)
-        self.position = {step.id: index for index, step in enumerate(plan.steps)}
-        self.dependencies = dependency_positions(
-            self.position, (step.dependencies for step in plan.steps)
-        )
+        self.position, self.dependencies, self.dependants = _layout(plan)
         self.outputs: dict[str, Any] = {}
         self.completed = 0
         self.failed = 0
-        self._frontier = Frontier(self.dependencies)
+        self._frontier = Frontier(self.dependencies, self.dependants)
         self._settle()
 
     def step(self, index: int) -> Step:

@@ -3,9 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -19,8 +18,7 @@ MOST_KEYS_KNOWN = 16
 _Future: TypeAlias = "asyncio.Future[Any]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """One call of a script, and who waits for its reply."""
 
     script: str
@@ -95,7 +93,7 @@ class ScriptCalls:
         try:
             return await self._client.evalsha(self._digest(script), len(keys), *keys, *arguments)
         except NoScriptError:
-            return await self._client.eval(script, len(keys), *keys, *arguments)
+            return await self._load(script, keys, arguments)
 
     def _head_of(self, script: str, keys: tuple[str, ...]) -> bytes:
         """Return the packed beginning of a call, which is the same for all calls on an execution."""
@@ -113,7 +111,7 @@ class ScriptCalls:
             return await self._by_client(script, keys, arguments)
         (reply,) = replies
         if isinstance(reply, NoScriptError):
-            return await self._client.eval(script, len(keys), *keys, *arguments)
+            return await self._load(script, keys, arguments)
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -137,7 +135,10 @@ class ScriptCalls:
         try:
             answer = self._lane_replies if self._has_lanes else self._pipeline_replies
             for one, reply in zip(batch, await answer(batch), strict=True):
-                await self._settle(one, reply)
+                if isinstance(reply, NoScriptError):
+                    _settle(one, await self._load(one.script, one.keys, one.arguments))
+                else:
+                    _settle(one, reply)
         except Exception as error:  # noqa: BLE001 - theirs who called; each of them raises it
             for one in batch:
                 if not one.reply.done():
@@ -171,12 +172,15 @@ class ScriptCalls:
         replies: Sequence[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 
-    async def _settle(self, one: _Call, reply: Any) -> None:
-        if isinstance(reply, NoScriptError):
-            reply = await self._client.eval(one.script, len(one.keys), *one.keys, *one.arguments)
-        if one.reply.done():
-            return
-        if isinstance(reply, Exception):
-            one.reply.set_exception(reply)
-        else:
-            one.reply.set_result(reply)
+    async def _load(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> Any:
+        """Call a script that the server does not know yet, with its text."""
+        return await self._client.eval(script, len(keys), *keys, *arguments)
+
+
+def _settle(one: _Call, reply: Any) -> None:
+    if one.reply.done():
+        return
+    if isinstance(reply, Exception):
+        one.reply.set_exception(reply)
+    else:
+        one.reply.set_result(reply)

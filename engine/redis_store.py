@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -100,13 +100,17 @@ class RedisStore:
 
     async def apply(self, lease: Lease, transition: Transition) -> Applied:
         """Write one transition. See `engine.store.Store`."""
-        reply = await self._run(
-            redis_scripts.APPLY,
-            lease.execution_id,
-            redis_wire.apply_arguments(lease, transition, self._now()),
-        )
-        if isinstance(reply, int):  # nobody has asked for anything
-            return Applied(Lease(lease.execution_id, lease.owner, lease.token, reply))
+        execution_id, owner, token, _ = lease
+        arguments = redis_wire.apply_arguments(lease, transition, self._now())
+        try:
+            reply = await self._scripts.call(
+                redis_scripts.APPLY, self._keys(execution_id), arguments
+            )
+            if type(reply) is int:  # nobody has asked for anything
+                return Applied(Lease(execution_id, owner, token, reply))
+            reply = redis_wire.as_text(reply)
+        except (*STORE_FAILURES, UnicodeDecodeError) as error:
+            raise _told(f"execution {execution_id}", error) from error
         if reply[0] == "OK":
             after = Lease(lease.execution_id, lease.owner, lease.token, int(reply[1]))
             return Applied(after, cancel_reason=reply[2] or None, yield_requested=bool(reply[3]))
@@ -357,7 +361,7 @@ class RedisStore:
 
         try:
             reply = await self._scripts.call(script, tuple(keys), arguments)
-            return cast("list[Any]", redis_wire.as_text(reply))
+            return list(redis_wire.as_text(reply))
         except (*STORE_FAILURES, UnicodeDecodeError) as error:
             raise _told(what, error) from error
 

@@ -60,9 +60,10 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
     )
     operation = f"{transition.operation_id} {lease.owner}"
     arguments = [lease.execution_id, operation, facts, *fields, *removed]
-    for states in (transition.steps, transition.undone):
-        for index, state in states.items():
-            arguments += (str(index), codec.encode_step(state))
+    for index, state in transition.steps.items():
+        arguments += (str(index), codec.encode_step(state))
+    for index, state in transition.undone.items():
+        arguments += (str(index), codec.encode_step(state))
     arguments += map(str, transition.undoing)
     arguments += map(codec.encode_event, transition.events)
     return arguments

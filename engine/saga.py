@@ -1,7 +1,7 @@
 """Which completed steps are undone, and in which order. Pure."""
 
 from engine.progress import Progress
-from engine.schedule import Frontier, reversed_edges
+from engine.schedule import Frontier
 from engine.states import CompensationStatus, StepStatus
 from engine.types.execution import StepState
 
@@ -42,7 +42,7 @@ class SagaOrder:
     def __init__(self, progress: Progress) -> None:
         """Start from what is durable; steps that are settled are passed over."""
         self._progress = progress
-        self._frontier = Frontier(reversed_edges(progress.dependencies))
+        self._frontier = Frontier(progress.dependants, progress.dependencies)
 
     def wave(self) -> list[int]:
         """Return the steps to undo now, later ones of the plan first; empty at the end."""

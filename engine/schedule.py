@@ -9,10 +9,14 @@ class Frontier:
     Nodes are positions in the plan; ready ones come out in plan order.
     """
 
-    def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
-        """Take, for each node, the nodes it depends on."""
-        self._blockers = [len(set(before)) for before in dependencies]
-        self._dependants = reversed_edges(dependencies)
+    def __init__(
+        self,
+        dependencies: Sequence[Sequence[int]],
+        dependants: Sequence[Sequence[int]],
+    ) -> None:
+        """Take, for each node, the nodes it depends on and those that depend on it, each once."""
+        self._blockers = [len(before) for before in dependencies]
+        self._dependants = dependants
         self._ready = {node for node, count in enumerate(self._blockers) if count == 0}
 
     def ready(self) -> list[int]:
@@ -43,14 +47,14 @@ class Frontier:
 def dependency_positions(
     order: Mapping[str, int], dependencies: Iterable[Sequence[str]]
 ) -> list[list[int]]:
-    """Return dependencies by id as positions."""
-    return [[order[name] for name in before] for before in dependencies]
+    """Return dependencies by id as positions, each once."""
+    return [list(dict.fromkeys([order[name] for name in before])) for before in dependencies]
 
 
 def reversed_edges(dependencies: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return, for each node, the nodes that depend on it: the order of undoing."""
     dependants: list[list[int]] = [[] for _ in dependencies]
     for node, before in enumerate(dependencies):
-        for dependency in set(before):
+        for dependency in before:
             dependants[dependency].append(node)
     return dependants

@@ -29,6 +29,7 @@ from engine.settings import Scheduling, WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus, check_transition
 from engine.step_runner import StepRunner
 from engine.store import Due, DueAt
+from engine.trusted import construct
 from engine.types.execution import (
     ErrorInfo,
     ExecutionResult,
@@ -347,23 +348,26 @@ class Segment:
         waiting_for: PendingConfirmation | None = None,
     ) -> ExecutionResult:
         elapsed_ms = self._clock.monotonic_ms() - self._started_ms
-        return ExecutionResult(
-            execution_id=self._state.execution_id,
-            status=self._status,
-            success=self._status is ExecutionStatus.COMPLETED,
-            is_partial=yield_reason is not None,
-            completed_steps=self.progress.completed,
-            failed_steps=self.progress.failed,
-            total_steps=self.progress.total,
-            segment_number=self._checkpointer.segment_number,
-            execution_time_ms=round(elapsed_ms),
-            error=error,
-            yield_reason=yield_reason,
-            due_at_ms=due_at_ms,
-            waiting_for=waiting_for,
-            compensated_steps=compensated(self.progress),
-            uncompensated_steps=()
-            if self._status is ExecutionStatus.AWAITING_CONFIRMATION
-            else uncompensated(self.progress),
-            steps=tuple(self.progress.states),
+        return construct(
+            ExecutionResult,
+            {
+                "execution_id": self._state.execution_id,
+                "status": self._status,
+                "success": self._status is ExecutionStatus.COMPLETED,
+                "is_partial": yield_reason is not None,
+                "completed_steps": self.progress.completed,
+                "failed_steps": self.progress.failed,
+                "total_steps": self.progress.total,
+                "segment_number": self._checkpointer.segment_number,
+                "execution_time_ms": round(elapsed_ms),
+                "error": error,
+                "yield_reason": yield_reason,
+                "due_at_ms": due_at_ms,
+                "waiting_for": waiting_for,
+                "compensated_steps": compensated(self.progress),
+                "uncompensated_steps": ()
+                if self._status is ExecutionStatus.AWAITING_CONFIRMATION
+                else uncompensated(self.progress),
+                "steps": tuple(self.progress.states),
+            },
         )

@@ -26,14 +26,24 @@ def construct(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
     changed are shared, as all of a frozen record is. All fields count as given.
     """
     defaults, names = _KNOWN.get(kind) or _learn(kind)
-    return _made(kind, {**defaults, **values}, names)
+    record: _Record = object.__new__(kind)
+    _set_fields(record, "__dict__", {**defaults, **values})
+    _set_given(record, names)
+    _set_extra(record, None)
+    _set_private(record, None)
+    return record
 
 
 def changed(record: _Record, values: Mapping[str, Any]) -> _Record:
     """Return `record` with other `values`, as `model_copy(update=...)` does; all count as given."""
     kind = type(record)
     _, names = _KNOWN.get(kind) or _learn(kind)
-    return _made(kind, {**record.__dict__, **values}, names)
+    other: _Record = object.__new__(kind)
+    _set_fields(other, "__dict__", {**record.__dict__, **values})
+    _set_given(other, names)
+    _set_extra(other, None)
+    _set_private(other, None)
+    return other
 
 
 def _learn(kind: type[BaseModel]) -> tuple[dict[str, Any], set[str]]:
@@ -44,12 +54,3 @@ def _learn(kind: type[BaseModel]) -> tuple[dict[str, Any], set[str]]:
     }
     _KNOWN[kind] = defaults, set(defaults)
     return _KNOWN[kind]
-
-
-def _made(kind: type[_Record], fields: dict[str, Any], names: set[str]) -> _Record:
-    record: _Record = object.__new__(kind)
-    _set_fields(record, "__dict__", fields)
-    _set_given(record, names)
-    _set_extra(record, None)
-    _set_private(record, None)
-    return record

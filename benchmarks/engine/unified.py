@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.engine.contenders import Counting
 from benchmarks.engine.workload import OUTPUT, Load, plan, run_all
 from engine import EffectSemantics, ToolRegistry, WorkflowMachine, WorkflowSettings
+from engine.plan import Plan, parse_plan
 from engine.store_url import open_store
 
 
@@ -20,7 +21,7 @@ class Unified:
         self._settings = WorkflowSettings.worker()
         self._tools = ToolRegistry()
         self._calls = 0
-        self._plans: dict[int, dict[str, Any]] = {}
+        self._plans: dict[int, Plan] = {}
 
         @self._tools.tool(effects=EffectSemantics.KEYED)
         async def work(number: int) -> dict[str, str]:  # noqa: ARG001 - its value does not matter
@@ -28,7 +29,7 @@ class Unified:
             return OUTPUT
 
     async def prepare(self, steps: int) -> None:
-        self._plans.setdefault(steps, plan(steps))
+        self._plans.setdefault(steps, parse_plan(plan(steps)))
 
     async def run(self, load: Load, name: str) -> int:
         chain, before = self._plans[load.steps], self._calls

@@ -29,8 +29,8 @@ SAGA_BUGS: tuple[Mutant, ...] = (
         "compensations run in the order of the plan",
         (
             "saga",
-            "Frontier(reversed_edges(progress.dependencies))",
-            "Frontier(progress.dependencies)",
+            "Frontier(progress.dependants, progress.dependencies)",
+            "Frontier(progress.dependencies, progress.dependants)",
         ),
         found_by="saga-reversed",
         plans=("chain3+comp",),
