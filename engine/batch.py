@@ -1,8 +1,9 @@
 """Ready steps carried out at once: intents durable before, results durable after."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from engine.checkpointer import Checkpointer
@@ -131,8 +132,10 @@ class BatchRunner:
             steps={**carried.steps, **intents}, head=carried.head, events=carried.events
         )
         calls = {at: one for at, one in intents.items() if one.status is StepStatus.IN_PROGRESS}
-        await self._replicate(list(calls), intents)
-        self._apply([at for at in batch if at not in calls], intents)
+        if self._checkpointer.waits_for_replicas:
+            await self._replicate(list(calls), intents)
+        if len(calls) < len(batch):
+            self._apply([at for at in batch if at not in calls], intents)
         if eager:
             for index in calls:
                 self._progress.start(index)
@@ -145,8 +148,6 @@ class BatchRunner:
     async def _replicate(self, running: Sequence[int], intents: dict[int, StepState]) -> None:
         """Let replicas have the intents of calls that could act twice, or take all intents back."""
         calls, progress = self._runner.calls, self._progress
-        if not self._checkpointer.waits_for_replicas:
-            return
         if not any(calls.must_not_be_lost(progress.step(at), intents[at]) for at in running):
             return
         try:
@@ -171,20 +172,16 @@ class BatchRunner:
                 carried.events.append(result_event(self._checkpointer, index, intent))
         return intents
 
-    async def _run_step(self, index: int, intent: StepState, until_ms: float | None) -> StepState:
+    def _run_step(
+        self, index: int, intent: StepState, until_ms: float | None
+    ) -> Coroutine[Any, Any, StepState]:
         step, progress = self._progress.step(index), self._progress
-
-        async def record(state: StepState) -> None:
-            await self._record_rescue(index, state)
-
-        if self._slots is None:
-            return await self._runner.run(
-                step, intent, progress.outputs, progress.position, record, until_ms=until_ms
-            )
-        async with self._slots:
-            return await self._runner.run(
-                step, intent, progress.outputs, progress.position, record, until_ms=until_ms
-            )
+        run = self._runner.run(
+            *(step, intent, progress.outputs, progress.position),
+            partial(self._record_rescue, index),
+            until_ms=until_ms,
+        )
+        return run if self._slots is None else _in_turn(self._slots, run)
 
     async def _record_rescue(self, index: int, state: StepState) -> None:
         """Make the call that is to rescue a step durable before it is made."""
@@ -208,6 +205,11 @@ class BatchRunner:
     def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
         step_id = self._progress.step(index).id
         return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)
+
+
+async def _in_turn(slots: asyncio.Semaphore, run: Awaitable[StepState]) -> StepState:
+    async with slots:
+        return await run
 
 
 class _Calls:

@@ -24,18 +24,17 @@ from engine.trusted import construct
 from engine.types.execution import ErrorInfo, ExecutionState, PendingConfirmation, StepState
 
 SCHEMA_VERSION = "1"
-_NUMBERS = ("started_at_ms", "completed_at_ms", "latency_ms", "retry_at_ms")
-_RARE = ("error", "rescue", "compensation", "compensation_status", "compensation_error")
 HANDED_BACK = "1/handed-back"
 """What stands for the version of an execution that this engine must not touch any more."""
 
 
 def encode_step(state: StepState) -> str:
     """Return the stored form of a step: what differs from a pending one."""
-    fields = state.__dict__
-    for name in _RARE:
-        if fields[name] is not None:
-            return state.model_dump_json(exclude_defaults=True)
+    if not (
+        state.error is state.rescue is state.compensation is None
+        and state.compensation_status is state.compensation_error is None
+    ):
+        return state.model_dump_json(exclude_defaults=True)
     text = f'{{"id":{_quoted(state.id)}'
     if state.status is not StepStatus.PENDING:
         text += f',"status":"{state.status}"'
@@ -47,9 +46,14 @@ def encode_step(state: StepState) -> str:
         text += f',"output":{to_json(state.output).decode()}'
     if state.input is not None:
         text += f',"input":{to_json(state.input).decode()}'
-    for name in _NUMBERS:
-        if fields[name] is not None:
-            text += f',"{name}":{fields[name]}'
+    if state.started_at_ms is not None:
+        text += f',"started_at_ms":{state.started_at_ms}'
+    if state.completed_at_ms is not None:
+        text += f',"completed_at_ms":{state.completed_at_ms}'
+    if state.latency_ms is not None:
+        text += f',"latency_ms":{state.latency_ms}'
+    if state.retry_at_ms is not None:
+        text += f',"retry_at_ms":{state.retry_at_ms}'
     return text + (',"confirmed":true}' if state.confirmed else "}")
 
 

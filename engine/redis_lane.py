@@ -34,11 +34,11 @@ class LaneFailedError(Exception):
 
 def pack(parts: Sequence[str]) -> bytes:
     """Return bulk strings of the Redis protocol, without the count before them."""
-    packed = []
-    for part in parts:
-        raw = part.encode()
-        packed.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(packed)
+    text = "".join([f"${len(part)}\r\n{part}\r\n" for part in parts])
+    if text.isascii():
+        return text.encode()
+    raws = [part.encode() for part in parts]
+    return b"".join([b"$%d\r\n%b\r\n" % (len(raw), raw) for raw in raws])
 
 
 class Lane:

@@ -1,6 +1,6 @@
 """The calls of steps: parameters checked, one call made, what it answered turned into a state."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from engine.clock import Clock
@@ -95,8 +95,8 @@ class StepCalls:
             return ErrorInfo(code="SAFETY_VIOLATION", message=limit)
         return None
 
-    async def call(self, step: Step, state: StepState) -> Answer:
-        """Make the call that the step stands before."""
+    def call(self, step: Step, state: StepState) -> Awaitable[Answer]:
+        """Make the call that the step stands before; see `engine.invocation.invoke`."""
         alternative = 0 if state.rescue is None else state.rescue.alternative
         key = idempotency_key(self._execution_id, step.id, alternative=alternative)
         call = construct(
@@ -111,7 +111,7 @@ class StepCalls:
                 "attempt": state.attempts,
             },
         )
-        return await self._answer(call, self._abort_ms(step, state.rescue))
+        return self._answer(call, self._abort_ms(step, state.rescue))
 
     def must_not_be_lost(self, step: Step, state: StepState) -> bool:
         """Whether the step's present call could act twice if its intent were lost."""
@@ -214,10 +214,10 @@ class StepCalls:
     def _abort_ms(self, step: Step, rescue: RescueCall | None) -> int | None:
         if rescue is not None and not rescue.uses:  # asked for by the error recovery
             return self._settings.recovery_abort_ms
-        bounds = [self._settings.step_abort_ms]
-        if self._settings.enforce_step_timeouts:
-            bounds.append(step.timeout_ms)
-        return min((bound for bound in bounds if bound is not None), default=None)
+        bound = self._settings.step_abort_ms
+        if not self._settings.enforce_step_timeouts:
+            return bound
+        return step.timeout_ms if bound is None else min(bound, step.timeout_ms)
 
-    async def _answer(self, call: ToolCall, abort_ms: int | None) -> Answer:
-        return await invoke(self._toolbox.tools, call, clock=self._clock, abort_ms=abort_ms)
+    def _answer(self, call: ToolCall, abort_ms: int | None) -> Awaitable[Answer]:
+        return invoke(self._toolbox.tools, call, clock=self._clock, abort_ms=abort_ms)

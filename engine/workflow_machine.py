@@ -37,7 +37,13 @@ from engine.step_runner import StepRunner
 from engine.store import Beginning, Claimed, DueAt, Store
 from engine.store_url import open_store
 from engine.toolbox import Toolbox
-from engine.tools import ParameterValidator, ToolCatalog, ToolExecutor
+from engine.tools import (
+    ParameterValidator,
+    ToolCatalog,
+    ToolExecutor,
+    as_catalog,
+    as_validator,
+)
 from engine.types.execution import (
     ErrorInfo,
     ExecutionResult,
@@ -101,8 +107,8 @@ class WorkflowMachine:
         self._observers = Observers(listeners)
         self._toolbox = Toolbox(
             tools=self._observers.around(tools),
-            catalog=catalog or (tools if isinstance(tools, ToolCatalog) else None),
-            validator=validator or (tools if isinstance(tools, ParameterValidator) else None),
+            catalog=catalog or as_catalog(tools),
+            validator=validator or as_validator(tools),
             recovery=recovery,
             failover=failover or FailoverPolicy(),
             safety=safety or SafetyPolicy(),
