@@ -70,11 +70,19 @@ class ScriptCalls:
             return await reply
         self._under_way += 1
         try:
+            replies = None
             if self._has_lanes:
-                return await self._on_lane(script, keys, arguments)
-            return await self._by_client(script, keys, arguments)
+                replies = await self._ask((self._packed(script, keys, arguments),))
+            if replies is None:
+                return await self._by_client(script, keys, arguments)
         finally:
             self._leave(loop)
+        answer = replies[0]
+        if isinstance(answer, NoScriptError):
+            return await self._load(script, keys, arguments)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def aclose(self) -> None:
         """Give the kept connections back to the client's pool."""
@@ -104,17 +112,6 @@ class ScriptCalls:
         # A sweep names the keys of many executions, and never the same again.
         head = self._head if len(keys) <= MOST_KEYS_KNOWN else self._head_of
         return b"*%d\r\n%b%b" % (count, head(script, keys), pack(arguments))
-
-    async def _on_lane(self, script: str, keys: tuple[str, ...], arguments: Sequence[str]) -> Any:
-        replies = await self._ask((self._packed(script, keys, arguments),))
-        if replies is None:
-            return await self._by_client(script, keys, arguments)
-        (reply,) = replies
-        if isinstance(reply, NoScriptError):
-            return await self._load(script, keys, arguments)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let those that wait have the place of a call that is answered."""

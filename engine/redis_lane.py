@@ -50,6 +50,10 @@ class Lane:
         self._connection: Any = None
         self._timeout_s: float | None = None
         self._answered_s = 0.0
+        self._asking: asyncio.Task[Any] | None = None
+        self._until_s = 0.0
+        self._expired = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @staticmethod
     def fits(client: Any) -> bool:
@@ -69,37 +73,59 @@ class Lane:
             LaneFailedError: the connection failed; what was carried out is not known.
         """
         try:
-            connection = await self._ready()
-            return await self._exchange(connection, packed)
+            loop = asyncio.get_running_loop()
+            connection = self._connection
+            if connection is None or loop.time() - self._answered_s > TRUSTED_S:
+                connection = await self._ready()
+            task = asyncio.current_task()
+            if self._timeout_s is None or task is None:
+                replies = await _exchange(connection, packed)
+            else:
+                replies = await self._within(self._timeout_s, loop, task, packed)
+            self._answered_s = loop.time()
         except _FAILURES as error:
             raise await self._failed(error) from error
+        return replies
 
-    async def _exchange(self, connection: Any, packed: Sequence[bytes]) -> list[Any]:
-        """Send and read within the client's time: what `asyncio.timeout` does, at a tenth of its price."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._timeout_s is None or task is None:
-            return await _exchange(connection, packed)
-        expired, before = False, task.cancelling()
+    async def _within(
+        self,
+        timeout_s: float,
+        loop: asyncio.AbstractEventLoop,
+        task: asyncio.Task[Any],
+        packed: Sequence[bytes],
+    ) -> list[Any]:
+        """Send and read within the client's time: what `asyncio.timeout` does, at a tenth of its price.
 
-        def expire() -> None:
-            nonlocal expired
-            expired = True
-            task.cancel()
-
-        timer = loop.call_later(self._timeout_s, expire)
+        One timer serves many calls: it looks whether the one under way has had its time.
+        """
+        before = task.cancelling()
+        self._asking, self._until_s, self._expired = task, loop.time() + timeout_s, False
+        if self._timer is None:
+            self._timer = loop.call_at(self._until_s, self._look, loop)
         try:
-            replies = await _exchange(connection, packed)
+            return await _exchange(self._connection, packed)
         except asyncio.CancelledError:
-            if expired and task.uncancel() <= before:
+            if self._expired and task.uncancel() <= before:
                 raise TimeoutError from None
             raise
         finally:
-            timer.cancel()
-        self._answered_s = loop.time()
-        return replies
+            self._asking = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._asking is None:
+            return
+        if loop.time() < self._until_s:
+            self._timer = loop.call_at(self._until_s, self._look, loop)
+        else:
+            self._expired = True
+            self._asking.cancel()
 
     async def aclose(self) -> None:
         """Give the connection back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.socket_timeout = self._timeout_s
@@ -111,7 +137,7 @@ class Lane:
             # One bound for a command and its reply, where the client has one for each.
             self._timeout_s = self._connection.socket_timeout
             self._connection.socket_timeout = None
-        elif asyncio.get_running_loop().time() - self._answered_s > TRUSTED_S:
+        else:
             await self._pool.ensure_connection(self._connection)
         return self._connection
 
@@ -129,11 +155,10 @@ class Lane:
 
 async def _exchange(connection: Any, packed: Sequence[bytes]) -> list[Any]:
     await connection.send_packed_command(packed)
-    return [await _read(connection) for _ in packed]
-
-
-async def _read(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
+    replies: list[Any] = []
+    for _ in packed:
+        try:
+            replies.append(await connection.read_response())
+        except ResponseError as error:
+            replies.append(error)
+    return replies
