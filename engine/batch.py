@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.checkpointer import Checkpointer
 from engine.errors import NotReplicatedError, ReplicationUnsupportedError
@@ -12,6 +12,7 @@ from engine.events import Event, EventName
 from engine.progress import Progress
 from engine.states import StepStatus
 from engine.step_runner import StepRunner
+from engine.store import Transition
 from engine.types.execution import StepState
 
 _RESULT_EVENTS = {
@@ -40,6 +41,14 @@ class Changes:
     events: list[Event] = field(default_factory=list)
 
 
+class Intents(NamedTuple):
+    """A batch that is about to begin: what is to be durable before its calls."""
+
+    batch: Sequence[int]
+    states: dict[int, StepState]
+    write: Transition
+
+
 class BatchRunner:
     """Runs batches of one segment.
 
@@ -62,15 +71,22 @@ class BatchRunner:
         self._progress = progress
         self._slots = None if max_concurrency is None else asyncio.Semaphore(max_concurrency)
 
+    def intend(self, batch: Sequence[int], carried: Changes) -> Intents:
+        """Return the intents of `batch`, and the write that makes them durable with `carried`."""
+        intents = self._intend(batch, carried)
+        write = self._checkpointer.transition(
+            steps={**carried.steps, **intents}, head=carried.head, events=carried.events
+        )
+        return Intents(batch, intents, write)
+
     async def run(
         self,
-        batch: Sequence[int],
-        carried: Changes,
+        intents: Intents,
         *,
         until_ms: float | None,
         more: Callable[[], Sequence[int]] | None = None,
     ) -> Changes:
-        """Carry `batch` out; `carried` is written with its intents. Returns what is left to write.
+        """Carry out a batch of which the intents are durable. Returns what is left to write.
 
         The caller keeps the lease meanwhile.
 
@@ -80,7 +96,7 @@ class BatchRunner:
             engine.errors.StoreUnavailableError: a write failed; the tools were stopped.
             engine.errors.LeaseLostError: another process took over; the tools were stopped.
         """
-        begun = await self._begin(batch, carried, eager=more is not None)
+        begun = await self._begun(intents, eager=more is not None)
         if not begun:
             return Changes()
         if more is None and len(begun) == 1:
@@ -116,21 +132,18 @@ class BatchRunner:
             changes = self._changes(ended)
             fresh = more()
             if fresh:
-                calls.start(await self._begin(fresh, changes, eager=True))
+                intents = self.intend(fresh, changes)
+                await self._checkpointer.write(intents.write)
+                calls.start(await self._begun(intents, eager=True))
                 changes = Changes()
             if not calls.left:
                 return changes
             if changes.steps:
                 await self._checkpointer.commit(steps=changes.steps, events=changes.events)
 
-    async def _begin(
-        self, batch: Sequence[int], carried: Changes, *, eager: bool
-    ) -> dict[int, StepState]:
-        """Make the intents durable, with what is carried; return those of calls to be made."""
-        intents = self._intend(batch, carried)
-        await self._checkpointer.commit(
-            steps={**carried.steps, **intents}, head=carried.head, events=carried.events
-        )
+    async def _begun(self, durable: Intents, *, eager: bool) -> dict[int, StepState]:
+        """Return the intents of calls to be made now; what cannot be called has failed."""
+        batch, intents, _ = durable
         calls = {at: one for at, one in intents.items() if one.status is StepStatus.IN_PROGRESS}
         if self._checkpointer.waits_for_replicas:
             await self._replicate(list(calls), intents)

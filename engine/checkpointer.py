@@ -84,22 +84,56 @@ class Checkpointer:
             engine.errors.LeaseLostError: another process took over; nothing was written.
             engine.errors.CompensationBegunError: a step is being undone; nothing was written.
         """
-        async with self._turn:  # each write names the version that the one before it made
-            self._operations += 1  # an id that no other write under this lease's token has
-            await self._commit(
-                Transition(
-                    str(self._operations),
-                    self._lease_ms,
-                    {"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
-                    steps or {},
-                    undoing,
-                    undone or {},
-                    events,
-                    due,
-                    release,
-                    expire_s,
-                )
+        await self.write(
+            self.transition(
+                steps=steps,
+                undone=undone,
+                undoing=undoing,
+                head=head,
+                events=events,
+                due=due,
+                release=release,
+                expire_s=expire_s,
             )
+        )
+
+    def transition(
+        self,
+        *,
+        steps: Mapping[int, StepState] | None = None,
+        undone: Mapping[int, StepState] | None = None,
+        undoing: Sequence[int] = (),
+        head: Mapping[str, str | None] | None = None,
+        events: Sequence[Event] = (),
+        due: Due = "keep",
+        release: bool = False,
+        expire_s: int | None = None,
+    ) -> Transition:
+        """Return what `commit` would write now, under an id that no other write of the lease has."""
+        self._operations += 1
+        return Transition(
+            operation_id=str(self._operations),
+            lease_ms=self._lease_ms,
+            head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
+            steps=steps or {},
+            undone=undone or {},
+            undoing=undoing,
+            events=events,
+            due=due,
+            release=release,
+            expire_s=expire_s,
+        )
+
+    async def write(self, transition: Transition) -> None:
+        """Write what `transition` has put together; raises what `commit` does."""
+        async with self._turn:  # each write names the version that the one before it made
+            await self._commit(transition)
+
+    def opened(self, claimed: Claimed, first: Transition) -> None:
+        """Note that `first` was written in the moment in which the execution was created."""
+        self._lease = claimed.lease
+        self.cancel_reason = claimed.cancel_reason
+        self._tell_all(first.events)
 
     async def _commit(self, transition: Transition) -> None:
         asked_ms = self._clock.monotonic_ms()
@@ -119,9 +153,7 @@ class Checkpointer:
         self._held_until_ms = max(self._held_until_ms, asked_ms + self._lease_ms / 2)
         self.cancel_reason = applied.cancel_reason or self.cancel_reason
         self.yield_requested |= applied.yield_requested
-        if self._listeners:
-            for event in transition.events:
-                self._tell(event)
+        self._tell_all(transition.events)
 
     @contextlib.asynccontextmanager
     async def released_on_error(self, delay_ms: int) -> AsyncIterator[None]:
@@ -249,6 +281,11 @@ class Checkpointer:
                 "detail": dict(detail) if detail else {},
             },
         )
+
+    def _tell_all(self, events: Sequence[Event]) -> None:
+        if self._listeners:
+            for event in events:
+                self._tell(event)
 
     def _tell(self, event: Event) -> None:
         tell(self._listeners, event)

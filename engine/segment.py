@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from engine import codec
-from engine.batch import BatchRunner, Changes, result_event
+from engine.batch import BatchRunner, Changes, Intents, result_event
 from engine.checkpointer import Checkpointer
 from engine.clock import Clock
 from engine.decision import (
@@ -119,9 +119,25 @@ class Segment:
     def _is_in_doubt(self, step_id: str) -> bool:
         return self.progress.states[self.progress.position[step_id]].status is StepStatus.IN_DOUBT
 
-    async def drive(self) -> ExecutionResult:
-        """Act until the execution has ended, yields, or waits for a person."""
+    def intend(self) -> Intents | None:
+        """Return what a segment would begin with, or None if that is no batch of steps.
+
+        Nothing is written and nothing is called.
+        """
+        action = self.next_action()
+        if not isinstance(action, RunBatch):
+            return None
+        return self._batches.intend(action.indexes, self._changes)
+
+    async def drive(self, durable: Intents | None = None) -> ExecutionResult:
+        """Act until the execution has ended, yields, or waits for a person.
+
+        Args:
+            durable: what `intend` has returned, if it was written.
+        """
         async with self._checkpointer.lease_kept():
+            if durable is not None:
+                await self._carry_out(durable, self._eagerly)
             while True:
                 action = self.next_action()
                 if isinstance(action, RunBatch):
@@ -143,11 +159,16 @@ class Segment:
         self, indexes: Sequence[int], more: Callable[[], Sequence[int]] | None = None
     ) -> None:
         """Run these ready steps at once, and what `more` names as they end."""
+        intents = self._batches.intend(indexes, self._changes)
+        await self._checkpointer.write(intents.write)
+        await self._carry_out(intents, more)
+
+    async def _carry_out(
+        self, intents: Intents, more: Callable[[], Sequence[int]] | None
+    ) -> None:
         threshold_ms = self._settings.checkpoint_threshold_ms
         until_ms = None if threshold_ms is None else self._started_ms + threshold_ms
-        self._changes = await self._batches.run(
-            indexes, self._changes, until_ms=until_ms, more=more
-        )
+        self._changes = await self._batches.run(intents, until_ms=until_ms, more=more)
 
     def _more(self) -> Sequence[int]:
         """Return the steps that may begin while others run."""
