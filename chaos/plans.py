@@ -56,6 +56,8 @@ class ChaosPlan:
         approves: what the person says who is asked to confirm a step.
         settles_doubt: what the person says about a step in doubt; None: nobody says anything, and
             the case ends with the execution waiting. True repeats the call, False gives it up.
+        is_watched: spans and durations are recorded, so that the first write follows the begin
+            instead of being a part of it.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ChaosPlan:
     cancel_after_ms: int | None = None
     approves: bool = True
     settles_doubt: bool | None = None
+    is_watched: bool = False
 
     @property
     def waits_for_replicas(self) -> bool:
@@ -242,7 +245,7 @@ def _named() -> Mapping[str, ChaosPlan]:
         _chain("confirmation", "keyed", "asks", "keyed"),
         _chain("rejection", "undoable", "asks", approves=False),
         _chain("queryable", "query", "query"),
-        _chain("at-most-once", "keyed", "once", "keyed"),
+        _chain("at-most-once", "keyed", "once", "keyed", is_watched=True),
         _chain("doubt-given-up", "undoable", "once", settles_doubt=False),
         _chain("unkeyed", "unkeyed", "unkeyed"),
         _chain("replicated", "once", "unkeyed", "query", settings=REPLICATED),
@@ -250,7 +253,11 @@ def _named() -> Mapping[str, ChaosPlan]:
             "replicated-flaky", "undoable", "fails", settings=REPLICATED, tools={"fails": flaky}
         ),
         _chain("replicated-saga", "undoable", "unkeyed-undoable", "fails", settings=REPLICATED),
-        _chain("cancel", "undoable", "yields", "keyed", "keyed", cancel_after_ms=700),
+        _chain(
+            *("cancel", "undoable", "yields", "keyed", "keyed"),
+            cancel_after_ms=700,
+            is_watched=True,
+        ),
         _with(
             _of_kinds("eager", 4, ((0, 2), (1, 3)), ("keyed", "yields", "unkeyed", "keyed")),
             settings=WORKER.model_copy(update={"scheduling": Scheduling.EAGER}),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.checkpointer import Checkpointer
 from engine.errors import NotReplicatedError, ReplicationUnsupportedError
@@ -41,7 +41,8 @@ class Changes:
     events: list[Event] = field(default_factory=list)
 
 
-class Intents(NamedTuple):
+@dataclass(slots=True)
+class Intents:
     """A batch that is about to begin: what is to be durable before its calls."""
 
     batch: Sequence[int]
@@ -96,21 +97,20 @@ class BatchRunner:
             engine.errors.StoreUnavailableError: a write failed; the tools were stopped.
             engine.errors.LeaseLostError: another process took over; the tools were stopped.
         """
-        begun = await self._begun(intents, eager=more is not None)
+        if self._checkpointer.waits_for_replicas:
+            await self._replicate(intents)
+        begun = self._begun(intents, eager=more is not None)
         if not begun:
             return Changes()
-        if more is None and len(begun) == 1:
-            return await self._run_alone(*begun.popitem(), until_ms)
+        if more is None and len(begun) == 1:  # there is nothing that it could run beside
+            index, intent = begun.popitem()
+            final = await self._run_step(index, intent, until_ms)
+            self._progress.apply(index, final)
+            return Changes({index: final}, events=[result_event(self._checkpointer, index, final)])
         async with asyncio.TaskGroup() as group:
             calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
             calls.start(begun)
             return await (self._wait(calls) if more is None else self._follow(calls, more))
-
-    async def _run_alone(self, index: int, intent: StepState, until_ms: float | None) -> Changes:
-        """Carry out the only step of a batch: there is nothing that it could run beside."""
-        final = {index: await self._run_step(index, intent, until_ms)}
-        self._apply([index], final)
-        return self._changes(final)
 
     async def _wait(self, calls: "_Calls") -> Changes:
         """Wait for all calls; what ends before the last is written as it ends."""
@@ -134,19 +134,19 @@ class BatchRunner:
             if fresh:
                 intents = self.intend(fresh, changes)
                 await self._checkpointer.write(intents.write)
-                calls.start(await self._begun(intents, eager=True))
+                if self._checkpointer.waits_for_replicas:
+                    await self._replicate(intents)
+                calls.start(self._begun(intents, eager=True))
                 changes = Changes()
             if not calls.left:
                 return changes
             if changes.steps:
                 await self._checkpointer.commit(steps=changes.steps, events=changes.events)
 
-    async def _begun(self, durable: Intents, *, eager: bool) -> dict[int, StepState]:
+    def _begun(self, durable: Intents, *, eager: bool) -> dict[int, StepState]:
         """Return the intents of calls to be made now; what cannot be called has failed."""
-        batch, intents, _ = durable
-        calls = {at: one for at, one in intents.items() if one.status is StepStatus.IN_PROGRESS}
-        if self._checkpointer.waits_for_replicas:
-            await self._replicate(list(calls), intents)
+        batch, intents = durable.batch, durable.states
+        calls = _under_way(intents)
         if len(calls) < len(batch):
             self._apply([at for at in batch if at not in calls], intents)
         if eager:
@@ -158,9 +158,10 @@ class BatchRunner:
         for index in indexes:
             self._progress.apply(index, states[index])
 
-    async def _replicate(self, running: Sequence[int], intents: dict[int, StepState]) -> None:
+    async def _replicate(self, durable: Intents) -> None:
         """Let replicas have the intents of calls that could act twice, or take all intents back."""
-        calls, progress = self._runner.calls, self._progress
+        calls, progress, intents = self._runner.calls, self._progress, durable.states
+        running = _under_way(intents)
         if not any(calls.must_not_be_lost(progress.step(at), intents[at]) for at in running):
             return
         try:
@@ -218,6 +219,10 @@ class BatchRunner:
     def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
         step_id = self._progress.step(index).id
         return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)
+
+
+def _under_way(states: Mapping[int, StepState]) -> dict[int, StepState]:
+    return {at: one for at, one in states.items() if one.status is StepStatus.IN_PROGRESS}
 
 
 async def _in_turn(slots: asyncio.Semaphore, run: Awaitable[StepState]) -> StepState:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from engine.progress import Progress
 from engine.states import StepStatus
@@ -57,7 +57,8 @@ class Sleep:
 Action: TypeAlias = RunBatch | Complete | RollBack | Yield | AwaitPerson | Sleep
 
 
-class Moment(NamedTuple):
+@dataclass(slots=True)
+class Moment:
     """What the decision depends on besides the steps.
 
     Attributes:
@@ -108,10 +109,7 @@ def _rollback_cause(progress: Progress, moment: Moment) -> Cause | None:
 
 def needs_confirmation(progress: Progress, index: int) -> bool:
     """Whether a person must approve the step first: the step or the plan says so."""
-    step = progress.step(index)
-    asked = step.requires_confirmation or (
-        step.tool_name in progress.plan.constraints.require_confirmation_for
-    )
+    asked = index in progress.asking
     return asked and not progress.states[index].confirmed
 
 

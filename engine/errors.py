@@ -1,6 +1,9 @@
 """Errors of the engine: one base, a stable code, whether a retry can help, and advice."""
 
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, TypeVar
+
+_Answer = TypeVar("_Answer")
 
 
 class EngineError(Exception):
@@ -218,3 +221,17 @@ class HandBackRefusedError(EngineError):
 
     code = "HAND_BACK_REFUSED"
     advice = "resume the execution here until the reason is gone, or let it end here"
+
+
+async def single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Await `work`; of a group of errors raise the engine's own, which caused the rest."""
+    try:
+        return await work()
+    except BaseExceptionGroup as group:
+        raise _first(group.subgroup(EngineError) or group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("a group is never empty")

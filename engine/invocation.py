@@ -4,7 +4,8 @@ import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from engine.clock import Clock
 from engine.errors import EngineError, StoreUnavailableError
@@ -16,7 +17,8 @@ ABORTED = "AbortError: cancelled"
 NO_MESSAGE = "Unknown tool execution error"
 
 
-class Answer(NamedTuple):
+@dataclass(slots=True)
+class Answer:
     """How one call ended."""
 
     result: ToolResult
@@ -69,7 +71,7 @@ async def invoke(
         answer = await _answer(task, call)
     finally:
         timer.cancel()
-    return answer._replace(aborted=True) if aborted else answer
+    return replace(answer, aborted=True) if aborted else answer
 
 
 async def _answer(called: Awaitable[ToolResult], call: ToolCall) -> Answer:

@@ -11,18 +11,25 @@ from engine.types.execution import StepState
 
 
 class _Layout(NamedTuple):
-    """The plan's DAG by positions."""
+    """The plan's DAG by positions, and the steps that a person must approve first."""
 
     position: dict[str, int]
     dependencies: list[list[int]]
     dependants: list[list[int]]
+    asking: frozenset[int]
 
 
 @remembered
 def _layout(plan: Plan) -> _Layout:
     position = {step.id: index for index, step in enumerate(plan.steps)}
     dependencies = dependency_positions(position, (step.dependencies for step in plan.steps))
-    return _Layout(position, dependencies, reversed_edges(dependencies))
+    asked_for = plan.constraints.require_confirmation_for
+    asking = frozenset(
+        index
+        for index, step in enumerate(plan.steps)
+        if step.requires_confirmation or step.tool_name in asked_for
+    )
+    return _Layout(position, dependencies, reversed_edges(dependencies), asking)
 
 
 class Progress:
@@ -32,7 +39,7 @@ class Progress:
         """Take up where `states` stand; steps in progress are ready again."""
         self.plan = plan
         self.states = list(states)
-        self.position, self.dependencies, self.dependants = _layout(plan)
+        self.position, self.dependencies, self.dependants, self.asking = _layout(plan)
         self.outputs: dict[str, Any] = {}
         self.completed = 0
         self.failed = 0

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -18,7 +19,8 @@ MOST_KEYS_KNOWN = 16
 _Future: TypeAlias = "asyncio.Future[Any]"
 
 
-class _Call(NamedTuple):
+@dataclass(slots=True)
+class _Call:
     """One call of a script, and who waits for its reply."""
 
     script: str

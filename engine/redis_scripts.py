@@ -55,42 +55,6 @@ local function claim(execution, owner, lease_ms, now, seen, operation)
 end
 """
 
-# Further ARGV: operation id, digest of the plan, plan, then fields (name, value). Remains of an
-# execution without its head are not built upon. What was just created is known to whoever created it,
-# and is not read back.
-# A begin that is sent twice is granted once: the first copy may arrive after the second was answered.
-BEGIN = (
-    CLOCK
-    + _GRANT
-    + """
-local function created()
-  local found = redis.call('HMGET', KEYS[1], 'fence', 'cancel_reason')
-  return {'CREATED', found[1], found[2] or ''}
-end
-local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local owner, lease_ms, now = ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
-local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by', 'version', 'schema')
-if not known[1] then
-  if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) > 0 then return {'CORRUPT'} end
-  redis.call('SET', KEYS[2], plan)
-  redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1',
-             'fence', '0', 'schema', schema, unpack(ARGV, 9))
-elseif known[4] ~= schema then
-  return {'VERSION', known[4] or ''}
-elseif known[1] ~= digest then
-  return {'MISMATCH'}
-elseif known[2] ~= operation or known[3] ~= '1' then
-  return claim(ARGV[1], owner, lease_ms, now, '', '')
-elseif redis.call('HGET', KEYS[1], 'lease_owner') == owner then
-  return created()
-end
-local left = held(owner, now)
-if left > 0 then return {'HELD', tostring(left)} end
-grant(ARGV[1], owner, lease_ms, now)
-return created()
-"""
-)
-
 # Further ARGV: the fencing token and version seen, as '3:17' ('' shows them), and an operation id.
 # A claim that is sent twice is granted once.
 CLAIM = (
@@ -107,9 +71,9 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 """
 )
 
-# ARGV: execution id, operation (its id, a space, and the owner of the lease), facts, then the lists
-# that the facts count: fields set (name,
-# value), fields removed, steps (index, text), undone steps (index, text), steps whose undoing
+# A transition is, from ARGV[first] on: operation (its id, a space, and the owner of the lease), facts,
+# then the lists that the facts count: fields set (name, value), fields removed, steps (index, text),
+# undone steps (index, text), steps whose undoing
 # begins (index), events (text). Facts are one text, parted by spaces: token, version, due ('keep',
 # 'remove' or a time), release, expire_s, lease_ms, now, five counts, the bound of the outbox, the
 # count of events; expire_s and now may be empty. Lists are handed on in pieces of 500 pairs, because
@@ -123,11 +87,10 @@ return claim(ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[4]), ARGV[6], ARGV[
 #
 # A step whose undoing has begun has a tombstone among the steps ('!' and its index, with the token
 # that set it). A result that comes after it is refused, whoever brings it.
-APPLY = (
-    CLOCK
-    + """
+_TRANSITION = """
+local operation = ARGV[first]
 local token, expected, due, release, expire_s, lease, given, set, removed, steps, undone, undoing,
-      bound, events = string.match(ARGV[3],
+      bound, events = string.match(ARGV[first + 1],
   '^(%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*) (%S*)$')
 local state = redis.call('HMGET', KEYS[1], 'fence', 'version', 'operation', 'cancel_reason',
                          'lease_until_ms', 'ended', 'undoing', 'yield_requested', 'events',
@@ -138,9 +101,9 @@ local function ok(version)
 end
 if not state[1] then return {'MISSING'} end
 if state[1] ~= token then return {'STALE', state[1]} end
-if state[3] == ARGV[2] then return ok(state[2]) end
+if state[3] == operation then return ok(state[2]) end
 if state[2] ~= expected or state[6] then return {'STALE', state[1]} end
-if state[10] ~= string.match(ARGV[2], '^%S* (.*)$') then return {'STALE', state[1]} end
+if state[10] ~= string.match(operation, '^%S* (.*)$') then return {'STALE', state[1]} end
 local ends_ms = tonumber(state[5] or '')
 if not ends_ms then return {'CORRUPT'} end
 set, removed, steps, undone, undoing, events =
@@ -156,7 +119,7 @@ if steps + undone + undoing > 0 then redis.call('HLEN', KEYS[3]) end
 if events > 0 then redis.call('XLEN', KEYS[4]) end
 if due ~= 'keep' or until_ms then redis.call('ZCARD', KEYS[5]) end
 if followed then redis.call('XLEN', KEYS[6]) end
-local at = 4
+local at = first + 2
 if state[7] then
   local first = at + 2 * set + removed
   for i = first, first + 2 * steps - 1, 2 do
@@ -173,7 +136,7 @@ local function pieces(count, width, call)
 end
 local version = string.format('%d', tonumber(state[2]) + 1)
 local number = tonumber(state[9] or '') or 0
-local head = {'version', version, 'operation', ARGV[2], 'events', string.format('%d', number + events)}
+local head = {'version', version, 'operation', operation, 'events', string.format('%d', number + events)}
 local function set_head(name, value)
   head[#head + 1] = name
   head[#head + 1] = value
@@ -216,6 +179,54 @@ if expire_s ~= '' then
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], expire_s) end
 end
 return ok(version)
+"""
+
+# ARGV: execution id, then the transition.
+APPLY = CLOCK + "local first = 2" + _TRANSITION
+
+# ARGV of BEGIN as of CLAIM; further: operation id, digest of the plan, plan, how many texts the fields
+# have, fields (name, value), then the first transition, if there is one: it is written by whoever
+# creates the execution, under the token and version that its creation gives. Remains of an
+# execution without its head are not built upon. What was just created is known to whoever created it,
+# and is not read back.
+# A begin that is sent twice is granted once: the first copy may arrive after the second was answered.
+BEGIN = (
+    CLOCK
+    + _GRANT
+    + "local function write(first)"
+    + _TRANSITION
+    + """
+end
+local first = 10 + tonumber(ARGV[9])
+local written = ARGV[first] and '2' or '1'
+local function created()
+  local found = redis.call('HMGET', KEYS[1], 'fence', 'cancel_reason')
+  return {'CREATED', found[1], found[2] or '', written}
+end
+local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local owner, lease_ms, now = ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
+local known = redis.call('HMGET', KEYS[1], 'digest', 'begun_by', 'version', 'schema')
+if not known[1] then
+  if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) > 0 then return {'CORRUPT'} end
+  redis.call('XLEN', KEYS[4])
+  redis.call('ZCARD', KEYS[5])
+  redis.call('SET', KEYS[2], plan)
+  redis.call('HSET', KEYS[1], 'digest', digest, 'begun_by', operation, 'version', '1',
+             'fence', '0', 'schema', schema, unpack(ARGV, 10, first - 1))
+elseif known[4] ~= schema then
+  return {'VERSION', known[4] or ''}
+elseif known[1] ~= digest then
+  return {'MISMATCH'}
+elseif known[2] ~= operation or known[3] ~= written then
+  return claim(ARGV[1], owner, lease_ms, now, '', '')
+elseif redis.call('HGET', KEYS[1], 'lease_owner') == owner then
+  return created()
+end
+local left = held(owner, now)
+if left > 0 then return {'HELD', tostring(left)} end
+grant(ARGV[1], owner, lease_ms, now)
+if ARGV[first] and not known[1] then write(first) end
+return created()
 """
 )
 

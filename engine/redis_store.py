@@ -67,30 +67,31 @@ class RedisStore:
         self._keys = lru_cache(maxsize=KNOWN_EXECUTIONS)(self._keys_of)
 
     async def begin(
-        self, execution_id: str, owner: str, lease_ms: int, beginning: Beginning
+        self,
+        execution_id: str,
+        owner: str,
+        lease_ms: int,
+        beginning: Beginning,
+        first: Transition | None = None,
     ) -> Claimed:
         """Create and claim, or claim what is there. See `engine.store.Store`."""
-        reply = await self._run(
-            redis_scripts.BEGIN,
-            execution_id,
-            [
-                execution_id,
-                owner,
-                str(lease_ms),
-                self._now(),
-                codec.SCHEMA_VERSION,
-                self._ids.new_id(),
-                beginning.plan.digest(),
-                codec.encode_plan(beginning.plan),
-                *redis_wire.head_of(beginning),
-            ],
-        )
+        check_execution_id(execution_id)
+        now, head = self._now(), redis_wire.head_of(beginning)
+        arguments = [
+            *(execution_id, owner, str(lease_ms), now, codec.SCHEMA_VERSION, self._ids.new_id()),
+            *(beginning.plan.digest(), codec.encode_plan(beginning.plan), str(len(head)), *head),
+        ]
+        if first is not None:
+            lease = codec.first_lease(execution_id, owner)
+            arguments += redis_wire.apply_arguments(lease, first, now)[1:]
+        reply = await self._run(redis_scripts.BEGIN, execution_id, arguments)
         if reply[0] == "MISMATCH":
             raise PlanMismatchError(f"execution {execution_id} was begun with another plan")
         if reply[0] == "CREATED":
-            lease = Lease(execution_id, owner, FencingToken(int(reply[1])), version=1)
-            state = codec.first_state(execution_id, beginning)
-            return Claimed(lease, state, created=True, cancel_reason=reply[2] or None)
+            claimed = codec.first_claim(execution_id, owner, beginning)
+            token, version = FencingToken(int(reply[1])), int(reply[3])
+            lease = claimed.lease._replace(token=token, version=version)
+            return claimed._replace(lease=lease, cancel_reason=reply[2] or None)
         return await self._take(execution_id, owner, lease_ms, reply)
 
     async def claim(self, execution_id: str, owner: str, lease_ms: int) -> Claimed:

@@ -43,6 +43,9 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
     What is short and of a known form shares one argument: each one costs the client and the server
     as much as ten times its bytes.
     """
+    steps, undone, undoing = transition.steps, transition.undone, transition.undoing
+    events, due, expire_s = transition.events, transition.due, transition.expire_s
+    execution_id, owner, token, version = lease
     fields: list[str] = []
     removed: list[str] = []
     for name, text in transition.head.items():
@@ -50,22 +53,19 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
             removed.append(name)
         else:
             fields += (name, text)
-    due = transition.due
     facts = (
-        f"{lease.token} {lease.version} {due.at_ms if isinstance(due, DueAt) else due} "
+        f"{token} {version} {due.at_ms if isinstance(due, DueAt) else due} "
         f"{1 if transition.release else 0} "
-        f"{'' if transition.expire_s is None else transition.expire_s} {transition.lease_ms} {now} "
-        f"{len(fields) // 2} {len(removed)} {len(transition.steps)} {len(transition.undone)} "
-        f"{len(transition.undoing)} {MAX_OUTBOX_EVENTS} {len(transition.events)}"
+        f"{'' if expire_s is None else expire_s} {transition.lease_ms} {now} "
+        f"{len(fields) // 2} {len(removed)} {len(steps)} {len(undone)} "
+        f"{len(undoing)} {MAX_OUTBOX_EVENTS} {len(events)}"
     )
-    operation = f"{transition.operation_id} {lease.owner}"
-    arguments = [lease.execution_id, operation, facts, *fields, *removed]
-    for index, state in transition.steps.items():
-        arguments += (str(index), codec.encode_step(state))
-    for index, state in transition.undone.items():
-        arguments += (str(index), codec.encode_step(state))
-    arguments += map(str, transition.undoing)
-    arguments += map(codec.encode_event, transition.events)
+    arguments = [execution_id, f"{transition.operation_id} {owner}", facts, *fields, *removed]
+    for states in (steps, undone):
+        for index, state in states.items():
+            arguments += (str(index), codec.encode_step(state))
+    arguments += map(str, undoing)
+    arguments += map(codec.encode_event, events)
     return arguments
 
 

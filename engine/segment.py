@@ -1,6 +1,6 @@
 """One segment: from a claimed lease to the end of the execution or a yield."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -137,7 +137,7 @@ class Segment:
         """
         async with self._checkpointer.lease_kept():
             if durable is not None:
-                await self._carry_out(durable, self._eagerly)
+                self._changes = await self._carried_out(durable, self._eagerly)
             while True:
                 action = self.next_action()
                 if isinstance(action, RunBatch):
@@ -161,14 +161,14 @@ class Segment:
         """Run these ready steps at once, and what `more` names as they end."""
         intents = self._batches.intend(indexes, self._changes)
         await self._checkpointer.write(intents.write)
-        await self._carry_out(intents, more)
+        self._changes = await self._carried_out(intents, more)
 
-    async def _carry_out(
+    def _carried_out(
         self, intents: Intents, more: Callable[[], Sequence[int]] | None
-    ) -> None:
+    ) -> Awaitable[Changes]:
         threshold_ms = self._settings.checkpoint_threshold_ms
         until_ms = None if threshold_ms is None else self._started_ms + threshold_ms
-        self._changes = await self._batches.run(intents, until_ms=until_ms, more=more)
+        return self._batches.run(intents, until_ms=until_ms, more=more)
 
     def _more(self) -> Sequence[int]:
         """Return the steps that may begin while others run."""

@@ -1,9 +1,8 @@
 """The store: one atomic, fenced transition at a time. Where it keeps things is its own affair."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from engine.events import Event
 from engine.feed import Feed
@@ -41,11 +40,11 @@ class DueAt:
     at_ms: int
 
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 Due: TypeAlias = DueAt | Literal["keep", "remove"]
 
 
-class Transition(NamedTuple):
+@dataclass(slots=True)
+class Transition:
     """One write: all of it becomes durable, or nothing.
 
     Attributes:
@@ -61,17 +60,18 @@ class Transition(NamedTuple):
 
     operation_id: str
     lease_ms: int
-    head: Mapping[str, str | None] = _NOTHING
-    steps: Mapping[int, StepState] = _NOTHING
+    head: Mapping[str, str | None] = field(default_factory=dict)
+    steps: Mapping[int, StepState] = field(default_factory=dict)
     undoing: Sequence[int] = ()
-    undone: Mapping[int, StepState] = _NOTHING
+    undone: Mapping[int, StepState] = field(default_factory=dict)
     events: Sequence[Event] = ()
     due: Due = "keep"
     release: bool = False
     expire_s: int | None = None
 
 
-class Applied(NamedTuple):
+@dataclass(slots=True)
+class Applied:
     """What a transition answers: the lease for the next one, and the requests of others."""
 
     lease: Lease
@@ -97,9 +97,22 @@ class Store(Protocol):
     """
 
     async def begin(
-        self, execution_id: str, owner: str, lease_ms: int, beginning: Beginning
+        self,
+        execution_id: str,
+        owner: str,
+        lease_ms: int,
+        beginning: Beginning,
+        first: Transition | None = None,
     ) -> Claimed:
         """Create the execution and claim it; if it exists, claim it as it is.
+
+        Args:
+            execution_id: names it for ever.
+            owner: who claims it.
+            lease_ms: for how long.
+            beginning: what is written if it does not exist.
+            first: written in the same moment if this call creates the execution, and only then.
+                `created` says so; the lease then follows it, and the state does not show it.
 
         Raises:
             engine.errors.PlanMismatchError: it exists with another plan.

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -221,7 +222,7 @@ class ToolRegistry:
         arguments: dict[str, Any] = dict(call.parameters)
         if call.tool_name in self._wanting_the_call:
             arguments["call"] = call
-        answer = function(**arguments)
-        if inspect.isawaitable(answer):
+        answer: Any = function(**arguments)
+        if type(answer) is CoroutineType or inspect.isawaitable(answer):
             answer = await answer
-        return answer if isinstance(answer, ToolResult) else ToolResult.ok(cast("Any", answer))
+        return answer if isinstance(answer, ToolResult) else ToolResult.ok(answer)

@@ -5,34 +5,37 @@ in `engine.decision`, steps are carried out in `engine.batch`, undone in `engine
 every durable write goes through `engine.checkpointer`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.checkpointer import Checkpointer, claim_failed
 from engine.clock import Clock, SystemClock
+from engine.codec import first_claim
+from engine.confirmation import decide_confirmation, waits_for
 from engine.decision import AwaitPerson, Complete, RollBack, RunBatch
 from engine.error_recovery import ErrorRecovery
 from engine.errors import (
     CheckpointCorruptError,
     ConfirmationError,
-    EngineError,
     SafetyViolationError,
     StepNotReadyError,
     StoreUnavailableError,
     UnknownVersionError,
+    single_cause,
 )
 from engine.events import EventName, Listener, tell
 from engine.failover import FailoverPolicy
 from engine.identity import IdSource, SystemIdSource
 from engine.observer import Observers, Watched
+from engine.opening import Opening, opening
 from engine.plan import Plan, parse_plan
 from engine.reconciliation import reconcile
 from engine.results import recorded_result, single_result
 from engine.safety import SafetyPolicy
 from engine.segment import Segment, SegmentControl
 from engine.settings import WorkflowSettings
-from engine.states import ExecutionStatus, StepStatus, is_terminal
+from engine.states import ExecutionStatus, is_terminal
 from engine.step_runner import StepRunner
 from engine.store import Beginning, Claimed, DueAt, Store
 from engine.store_url import open_store
@@ -45,16 +48,10 @@ from engine.tools import (
     as_validator,
 )
 from engine.types.execution import (
-    ErrorInfo,
     ExecutionResult,
     ExecutionState,
     SingleStepResult,
     YieldReason,
-)
-
-_Answer = TypeVar("_Answer")
-CONFIRMATION_REJECTED = ErrorInfo(
-    code="CONFIRMATION_REJECTED", message="A person has rejected the step"
 )
 
 
@@ -148,7 +145,7 @@ class WorkflowMachine:
             engine.errors.LeaseLostError: another process took it over while this one worked.
             engine.errors.StoreUnavailableError: the store failed; resume when it is back.
         """
-        return await _single_cause(self._execute)
+        return await single_cause(self._execute)
 
     async def submit(self) -> ExecutionState:
         """Begin the execution, or continue it, elsewhere: make it due now for whatever worker.
@@ -158,7 +155,7 @@ class WorkflowMachine:
         Raises:
             engine.errors.EngineError: as `execute` does.
         """
-        claimed = await self._claim()
+        claimed = await self._claim(self._beginning())
         if is_terminal(claimed.state.status):
             return claimed.state
         checkpointer = self._checkpointer(claimed)
@@ -201,7 +198,7 @@ class WorkflowMachine:
         Raises:
             engine.errors.StepNotReadyError: that step cannot run now.
         """
-        return await _single_cause(lambda: self._execute_single_step(step_index))
+        return await single_cause(lambda: self._execute_single_step(step_index))
 
     async def get_state(self) -> ExecutionState:
         """Return everything durable of this execution.
@@ -241,55 +238,65 @@ class WorkflowMachine:
             f"execution {self.execution_id} does not wait for {step_id!r} with this token"
         )
         # Asked first without a lease: a wrong decision must not keep anybody from working.
-        if not _waits_for(await self.get_state(), step_id, token):
+        if not waits_for(await self.get_state(), step_id, token):
             raise refusal
         claimed = await self._store.claim(self.execution_id, self._owner, self._settings.lease_ms)
         checkpointer = self._checkpointer(claimed)
-        if not _waits_for(claimed.state, step_id, token):
+        if not waits_for(claimed.state, step_id, token):
             if not is_terminal(claimed.state.status):
                 await checkpointer.commit(due=DueAt(self._clock.now_ms()), release=True)
             raise refusal
-        index = [step.id for step in claimed.state.plan.steps].index(step_id)
-        state = claimed.state.steps[index]
-        decided: dict[str, Any] = {"confirmed": True, "status": StepStatus.PENDING}
-        if not approved:
-            decided = {"status": StepStatus.FAILED, "error": CONFIRMATION_REJECTED}
-        now_ms = self._clock.now_ms()
-        await checkpointer.commit(
-            steps={index: state.model_copy(update=decided)},
-            head={"status": str(ExecutionStatus.EXECUTING), "waiting_for": None},
-            events=[
-                checkpointer.event(
-                    EventName.CONFIRMATION_DECIDED,
-                    step_id=step_id,
-                    step_index=index,
-                    detail={"approved": approved},
-                )
-            ],
-            due=DueAt(now_ms),
-            release=True,
+        await decide_confirmation(
+            claimed.state, checkpointer, self._clock, step_id, approved=approved
         )
 
     async def _execute(self) -> ExecutionResult:
-        claimed = await self._claim()
+        beginning = self._beginning()
+        opened = self._opening(beginning)
+        claimed = await self._claim(beginning, opened)
         if is_terminal(claimed.state.status):
             return recorded_result(claimed.state)
+        if opened is not None and claimed.created:
+            return await opened.drive(claimed, self._settings.resume_delay_ms)
         checkpointer = self._checkpointer(claimed)
         with self._observers.segment(claimed) as observed:
             async with checkpointer.released_on_error(self._settings.resume_delay_ms):
-                segment = await self._segment(claimed, checkpointer, observed.traceparent)
+                segment = await self._taken_up(claimed, checkpointer, observed.traceparent)
                 result = await segment.drive()
             observed.ended(result.status)
             return result
 
+    def _beginning(self) -> Beginning | None:
+        if self._plan is None:
+            return None
+        return Beginning(
+            plan=self._plan,
+            intent=self._intent,
+            trace_id=self._trace_id,
+            created_at_ms=self._clock.now_ms(),
+        )
+
+    def _opening(self, beginning: Beginning | None) -> Opening | None:
+        """Return a segment that begins with the execution itself, if there may be such a one.
+
+        Not where segments are watched: the trace context that its first write carries is made when
+        the execution is claimed. Nor where it would not begin with a step.
+        """
+        if beginning is None or self._observers:
+            return None
+        claimed = first_claim(self.execution_id, self._owner, beginning)
+        checkpointer = self._checkpointer(claimed)
+        segment = self._segment(claimed, checkpointer, self._runner(claimed.state))
+        return opening(checkpointer, segment)
+
     async def _execute_single_step(self, step_index: int | None) -> SingleStepResult:
-        claimed = await self._claim()
+        claimed = await self._claim(self._beginning())
         if is_terminal(claimed.state.status):
             raise StepNotReadyError(f"execution {self.execution_id} has ended")
         checkpointer = self._checkpointer(claimed)
         with self._observers.segment(claimed) as observed:
             async with checkpointer.released_on_error(self._settings.resume_delay_ms):
-                segment = await self._segment(claimed, checkpointer, observed.traceparent)
+                segment = await self._taken_up(claimed, checkpointer, observed.traceparent)
                 result = await self._run_single_step(segment, step_index)
             observed.ended(result.status)
             return result
@@ -314,28 +321,17 @@ class WorkflowMachine:
             result = await segment.yield_now(YieldReason.SINGLE_STEP)
         return single_result(result, segment.progress, index)
 
-    async def _claim(self) -> Claimed:
+    async def _claim(self, beginning: Beginning | None, opened: Opening | None = None) -> Claimed:
+        who = self.execution_id, self._owner, self._settings.lease_ms
         try:
-            return await self._begin_or_claim()
+            if beginning is None:
+                return await self._store.claim(*who)
+            first = None if opened is None else opened.intents.write
+            return await self._store.begin(*who, beginning, first)
         except (StoreUnavailableError, CheckpointCorruptError, UnknownVersionError) as error:
             at_ms = self._clock.now_ms()
             tell(self._listeners, claim_failed(self.execution_id, at_ms, error, self._trace_id))
             raise
-
-    async def _begin_or_claim(self) -> Claimed:
-        if self._plan is None:
-            return await self._store.claim(self.execution_id, self._owner, self._settings.lease_ms)
-        return await self._store.begin(
-            self.execution_id,
-            self._owner,
-            self._settings.lease_ms,
-            Beginning(
-                plan=self._plan,
-                intent=self._intent,
-                trace_id=self._trace_id,
-                created_at_ms=self._clock.now_ms(),
-            ),
-        )
 
     def _checkpointer(self, claimed: Claimed) -> Checkpointer:
         return Checkpointer(
@@ -350,12 +346,9 @@ class WorkflowMachine:
             written=self._observers.checkpoint_written if self._observers else None,
         )
 
-    async def _segment(
-        self, claimed: Claimed, checkpointer: Checkpointer, traceparent: str | None
-    ) -> Segment:
-        self._control.yield_requested = False
-        intent = claimed.state.intent or {}
-        runner = StepRunner(
+    def _runner(self, state: ExecutionState) -> StepRunner:
+        intent = state.intent or {}
+        return StepRunner(
             self.execution_id,
             self._toolbox,
             clock=self._clock,
@@ -363,6 +356,25 @@ class WorkflowMachine:
             settings=self._settings,
             intent_type=str(intent["type"]) if "type" in intent else None,
         )
+
+    async def _taken_up(
+        self, claimed: Claimed, checkpointer: Checkpointer, traceparent: str | None
+    ) -> Segment:
+        """Return the next segment, with what is found out about the one before it."""
+        runner = self._runner(claimed.state)
+        segment = self._segment(claimed, checkpointer, runner, traceparent)
+        if not (claimed.created or claimed.state.status is ExecutionStatus.COMPENSATING):
+            segment.settle(await reconcile(segment.progress, runner.lookup, checkpointer))
+        return segment
+
+    def _segment(
+        self,
+        claimed: Claimed,
+        checkpointer: Checkpointer,
+        runner: StepRunner,
+        traceparent: str | None = None,
+    ) -> Segment:
+        self._control.yield_requested = False
         segment = Segment(
             claimed.state,
             checkpointer,
@@ -373,25 +385,4 @@ class WorkflowMachine:
             control=self._control,
         )
         segment.open(created=claimed.created, traceparent=traceparent)
-        if not (claimed.created or claimed.state.status is ExecutionStatus.COMPENSATING):
-            segment.settle(await reconcile(segment.progress, runner.lookup, checkpointer))
         return segment
-
-
-def _waits_for(state: ExecutionState, step_id: str, token: str) -> bool:
-    waiting = state.waiting_for
-    return waiting is not None and (waiting.step_id, waiting.token) == (step_id, token)
-
-
-async def _single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    """Await `work`; of a group of errors raise the engine's own, which caused the rest."""
-    try:
-        return await work()
-    except BaseExceptionGroup as group:
-        raise _first(group.subgroup(EngineError) or group) from group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("a group is never empty")

@@ -1,4 +1,4 @@
-"""The work that all contenders do: chains of steps that answer with a little text."""
+"""The work that all contenders do: chains of steps that answer with a kilobyte of text."""
 
 import asyncio
 import uuid
@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-OUTPUT = {"text": "x" * 100}
-"""What each step returns, and what a contender makes durable for it."""
+OUTPUT = {"text": "x" * 1000}
+"""What each step returns, about as much as a tool of an agent, and what a contender makes durable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ _TAKEN_AS_DONE = """        after = found[index]
             after = state.model_copy(update={"status": StepStatus.COMPLETED, "input": None})
 """
 _DOUBT = "        return doubt if definition.effects is EffectSemantics.AT_MOST_ONCE else None\n"
-_ALL_READY = "        self._blockers = [len(set(before)) for before in dependencies]\n"
+_ALL_READY = "        self._blockers = [len(before) for before in dependencies]\n"
 
 CALL_BUGS: tuple[Mutant, ...] = (
     bug(
@@ -97,7 +97,7 @@ CALL_BUGS: tuple[Mutant, ...] = (
     bug(
         "rejection-ignored",
         "a step that a person has rejected is called",
-        ("workflow_machine", "        if not approved:\n", "        if False:\n"),
+        ("confirmation", "    if not approved:\n", "    if False:\n"),
         found_by="decided-once",
         plans=("rejection",),
     ),

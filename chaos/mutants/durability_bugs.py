@@ -4,8 +4,8 @@ from chaos.mutants.mutant import Mutant, bug
 from chaos.mutants.protocol_bugs import OWNER_COMPARED
 
 _LOST_INTENT = (
-    "replicated/L1@s1.intent#1:CUT=1/policy=everysec",
-    "replicated/L1@s1.intent#1:FAILOVER=1/policy=failover",
+    "replicated/L1@begin#1:CUT=1/policy=everysec",
+    "replicated/L1@begin#1:FAILOVER=1/policy=failover",
 )
 _WRITTEN = (
     "            await self._checkpointer.commit(steps=changes.steps, events=changes.events)\n"
@@ -23,8 +23,8 @@ DURABILITY_BUGS: tuple[Mutant, ...] = (
         "what must be called at most once is called before its intent is replicated",
         (
             "batch",
-            "        if not self._checkpointer.waits_for_replicas:\n",
-            "        if running is not None:\n",
+            "            await self._replicate(intents)\n        begun",
+            "            pass\n        begun",
         ),
         found_by="effects-as-promised",
         kinds=("CUT", "FAILOVER"),

@@ -30,7 +30,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         ),
         found_by="lease-exclusive",
         kinds=("TWO", "DUP"),
-        cases=("chain2/L1@s1.intent#1:TWO/schedule=1.3",),
+        cases=("chain2/L1@s1.commit+s2.intent#1:TWO/schedule=1.3",),
     ),
     bug(
         "live-execution-adopted",
@@ -38,7 +38,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         ("redis_scripts", _HELD, "  if ended then"),
         found_by="lease-exclusive",
         kinds=("TWO", "DUP"),
-        cases=("chain2/L1@s1.intent#1:TWO/schedule=1.3",),
+        cases=("chain2/L1@s1.commit+s2.intent#1:TWO/schedule=1.3",),
     ),
     bug(
         "unfenced-heartbeat",
@@ -96,7 +96,7 @@ LEASE_BUGS: tuple[Mutant, ...] = (
         found_by="never-stranded ends-in-time",
         kinds=("TWO", "DUP"),
         plans=("chain2", "yields"),
-        cases=("chain2/L1@s1.intent#1:TWO/schedule=1.3",),
+        cases=("chain2/L1@s1.commit+s2.intent#1:TWO/schedule=1.3",),
     ),
     bug(
         "yield-not-due",

@@ -10,7 +10,7 @@ _TURN = (
 )
 _RESULT_LATER = """            bare = {
                 at: one.model_copy(update={"output": None, "has_output": False})
-                for at, one in (steps or {}).items()
+                for at, one in transition.steps.items()
                 if one.has_output
             }
             if bare:
@@ -20,28 +20,25 @@ _RESULT_LATER = """            bare = {
                     )
                 )
 """
-_EVENTS = "                    events=events,\n                    due=due,\n"
-_LAST = "                    expire_s=expire_s,\n                )\n            )\n"
-_EVENTS_LATER = """                    expire_s=None,
-                )
-            )
-            if events or expire_s:
+_WRITE = "            await self._commit(transition)\n"
+_EVENTS_LATER = """            await self._commit(dataclasses.replace(transition, events=(), expire_s=None))
+            if transition.events or transition.expire_s:
                 await self._commit(
                     Transition(
                         operation_id=self._ids.new_id(),
                         lease_ms=self._lease_ms,
-                        events=events,
-                        release=release,
-                        expire_s=expire_s,
+                        events=transition.events,
+                        release=transition.release,
+                        expire_s=transition.expire_s,
                     )
                 )
 """
 _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
-_SENT_TWICE = "if state[3] == ARGV[2] then return ok(state[2]) end\n"
+_SENT_TWICE = "if state[3] == operation then return ok(state[2]) end\n"
 _VERSION = "if state[2] ~= expected or state[6] then return {'STALE', state[1]} end"
 _NO_VERSION = "if state[6] then return {'STALE', state[1]} end"
 OWNER_COMPARED = (
-    "if state[10] ~= string.match(ARGV[2], '^%S* (.*)$') then return {'STALE', state[1]} end\n"
+    "if state[10] ~= string.match(operation, '^%S* (.*)$') then return {'STALE', state[1]} end\n"
 )
 _UNDONE = (
     "if redis.call('HEXISTS', KEYS[3], '!' .. ARGV[i]) == 1 then return {'UNDONE', ARGV[i]} end"
@@ -52,10 +49,10 @@ _CHECK_FIRST = """        fence = await self._client.hget(self._keys(lease.execu
             raise LeaseLostError(f"execution {lease.execution_id} was taken over")
 """
 _APPLY_DOC = '        """Write one transition. See `engine.store.Store`."""\n'
-_CONFIRM = "        now_ms = self._clock.now_ms()\n        await checkpointer.commit(\n            steps={index:"
-_FORGOTTEN_FIRST = """        await checkpointer.commit(
-            head={"waiting_for": None}, due="remove", release=True
-        )
+_CONFIRM = "    now_ms = clock.now_ms()\n    await checkpointer.commit(\n        steps={index:"
+_FORGOTTEN_FIRST = """    await checkpointer.commit(
+        head={"waiting_for": None}, due="remove", release=True
+    )
 """
 _DRIVE = "                result = await segment.drive()\n"
 _TAKEN_AS_FAILED = """                try:
@@ -64,26 +61,26 @@ _TAKEN_AS_FAILED = """                try:
                     failed = claimed.state.model_copy(update={"status": ExecutionStatus.FAILED})
                     result = recorded_result(failed)
 """
-_BEGIN = f"        await self._checkpointer.commit(\n{_INTENTS}        )\n"
-_FAIL_STEPS = f"""        try:
-            await self._checkpointer.commit(
-    {_INTENTS}            )
+_BEGIN = "        await self._checkpointer.write(intents.write)\n        self._changes = await self._carried_out"
+_FAIL_STEPS = """        try:
+            await self._checkpointer.write(intents.write)
         except StoreUnavailableError as error:
             fault = ErrorInfo(code=error.code, message=error.message)
-            for at, one in intents.items():
-                intents[at] = self._runner.calls.failed(one, fault)
-                carried.events.append(result_event(self._checkpointer, at, intents[at]))
+            changes, self._changes = self._changes, Changes()
+            for at, one in intents.states.items():
+                changes.steps[at] = self._runner.calls.failed(one, fault)
+                changes.events.append(result_event(self._checkpointer, at, changes.steps[at]))
+                self.progress.apply(at, changes.steps[at])
             await self._checkpointer.commit(
-    {_INTENTS}            )
-            self._apply(list(intents), intents)
-            return {{}}
-"""
+                steps=changes.steps, head=changes.head, events=changes.events
+            )
+            return
+        self._changes = await self._carried_out"""
 _WRITE_AT_ONCE = """            await self._checkpointer.commit(steps=changes.steps, events=changes.events)
 
     async def _follow"""
-_IMPORTS = "from engine.errors import NotReplicatedError, ReplicationUnsupportedError\n"
-_MORE_IMPORTS = _IMPORTS.replace("\n", ", StoreUnavailableError\n")
-_STATES = "from engine.types.execution import StepState\n"
+_IMPORTS = "from engine.events import EventName\n"
+_MORE_IMPORTS = f"from engine.errors import StoreUnavailableError\n{_IMPORTS}"
 
 PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
@@ -123,8 +120,8 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "event-outside-transaction",
         "events are written by a command after the one that changes the state",
-        ("checkpointer", _EVENTS, _EVENTS.replace("=events", "=()")),
-        ("checkpointer", _LAST, _EVENTS_LATER),
+        ("checkpointer", _WRITE, _EVENTS_LATER),
+        ("checkpointer", "import contextlib\n", "import contextlib\nimport dataclasses\n"),
         found_by="events-with-their-state one-terminal-event",
         kinds=("A", "B", "A'", "B'"),
     ),
@@ -221,7 +218,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "token-before-state",
         "a confirmation's token is deleted before the decision is saved",
-        ("workflow_machine", _CONFIRM, _FORGOTTEN_FIRST + _CONFIRM),
+        ("confirmation", _CONFIRM, _FORGOTTEN_FIRST + _CONFIRM),
         found_by="never-stranded ends-in-time",
         kinds=("A", "B"),
         plans=("confirmation",),
@@ -236,9 +233,8 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "store-error-fails-step",
         "an error of the store is recorded as the failure of a step",
-        ("batch", _BEGIN, _FAIL_STEPS),
-        ("batch", _IMPORTS, _MORE_IMPORTS),
-        ("batch", _STATES, _STATES.replace("import ", "import ErrorInfo, ")),
+        ("segment", _BEGIN, _FAIL_STEPS),
+        ("segment", _IMPORTS, _MORE_IMPORTS),
         found_by="store-faults-fail-no-step final-as-undisturbed",
         kinds=("E'readonly", "E'oom", "E'loading", "B'"),
     ),

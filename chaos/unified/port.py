@@ -20,6 +20,7 @@ from chaos.port import (
 from chaos.unified import sites, view
 from chaos.unified.canonical import canonical_form
 from chaos.unified.staleness import is_stale
+from chaos.unified.watcher import Watcher
 from engine import EffectSemantics, ToolCall, ToolDefinition, ToolResult, WorkflowMachine
 from engine.errors import EngineError
 from engine.redis_store import RedisStore
@@ -143,4 +144,5 @@ class UnifiedPort(ExecutorPort):
             ids=life.ids,
             settings=self._plan.settings,
             failover=self._plan.failover,
+            listeners=(Watcher(),) if self._plan.is_watched else (),
         )

@@ -54,14 +54,14 @@ def test_what_cannot_be_run_is_said_to_be_the_harness_s_fault(case):
 
 
 def test_a_script_that_the_server_has_forgotten_is_sent_as_its_text():
-    _, history = replay("chain1/L1@s1.intent#1:E'noscript")
-    sent = [(one.nth, one.applied) for one in history.of(StoreOperation) if one.site == "s1.intent"]
+    _, history = replay("chain1/L1@begin#1:E'noscript")
+    sent = [(one.nth, one.applied) for one in history.of(StoreOperation) if one.site == "begin"]
     assert sent == [(1, False), (2, True)]
 
 
 @pytest.mark.parametrize("kind", ["RESTART", "DROP"])
 def test_a_client_that_repeats_does_not_notice_a_restart(kind):
-    result, history = replay(f"chain2/L1@s1.intent#1:{kind}/retries=10")
+    result, history = replay(f"chain2/L1@begin#1:{kind}/retries=10")
     assert result.judgement is Judgement.HELD
     assert {life for life, *_ in result.sites} == {1}
     assert [one for one in history.of(StoreOperation) if not one.applied]

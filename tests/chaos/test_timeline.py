@@ -16,7 +16,7 @@ def test_a_timeline_says_who_did_what_and_where_it_was_wrong():
 
 
 def test_what_does_not_hold_is_marked_at_its_witnesses():
-    result, history = replay("chain1/L1@s1.intent#1:B")
+    result, history = replay("chain1/L1@begin#1:B")
     wrong = Violation("an-example", "because", (3,))
     marked = list(
         timeline(replace(result, judgement=Judgement.VIOLATED, violations=(wrong,)), history)

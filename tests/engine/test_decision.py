@@ -1,5 +1,6 @@
 """Without these a segment could run on, stop short or undo at the wrong moment."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def progress(*states: dict[str, Any], asks: bool = False) -> Progress:
 
 
 def at(**changes: Any) -> Moment:
-    return CALM._replace(**changes)
+    return replace(CALM, **changes)
 
 
 PENDING, DONE, FAILED = {"status": S.PENDING}, {"status": S.COMPLETED}, {"status": S.FAILED}

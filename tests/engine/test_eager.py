@@ -68,7 +68,7 @@ def test_a_chain_costs_one_round_trip_a_step() -> None:
         await lab.machine(chain(20), client=client, settings=EAGER).execute()
         return len(client.commands)
 
-    assert lab.run(main) == 22
+    assert lab.run(main) == 21
 
 
 def test_nothing_more_begins_after_a_failure_and_what_runs_is_undone() -> None:

@@ -108,7 +108,7 @@ def test_a_segment_that_raises_ends_with_its_cause(error, outcome):
 
     async def claimed() -> Claimed:
         machine = lab.machine(chain(1))
-        return await machine._claim()
+        return await machine._claim(machine._beginning())
 
     observers = Observers([seen])
     with pytest.raises(type(error)), observers.segment(lab.run(claimed)):

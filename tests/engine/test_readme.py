@@ -240,5 +240,5 @@ def test_the_fields_of_a_step_are_the_model_s() -> None:
 def test_the_cost_of_a_chain_is_what_is_said() -> None:
     from tests.engine.test_workflow_machine import commands_of
 
-    assert "n + 2 round trips" in SECTIONS["Checkpointing strategy"]
-    assert [len(commands_of(length).commands) - length for length in (5, 50)] == [2, 2]
+    assert "n + 1 round trips" in SECTIONS["Checkpointing strategy"]
+    assert [len(commands_of(length).commands) - length for length in (5, 50)] == [1, 1]

@@ -6,7 +6,7 @@ from chaos.explore.closure import CRASHES, KILLS, SURVIVED, Bounds, closure
 from chaos.fault_kinds import CATALOGUE, FaultKind, Target
 
 # Distinct places between two lives, and lives with a crash that lead from one to another.
-CRASH_GRAPH = {"chain1": (9, 66), "chain2": (19, 174), "chain3": (39, 394), "diamond": (59, 630)}
+CRASH_GRAPH = {"chain1": (8, 52), "chain2": (18, 156), "chain3": (38, 372), "diamond": (58, 604)}
 
 
 @pytest.mark.parametrize(

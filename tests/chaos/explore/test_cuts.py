@@ -8,7 +8,7 @@ from chaos.fault_id import format_case, parse_case
 from chaos.fault_kinds import FaultKind
 from chaos.running import run_case
 
-CUTS_OF_CHAIN1 = 42
+CUTS_OF_CHAIN1 = 29
 
 
 def test_a_chain_survives_the_loss_of_any_last_writes_at_every_node():

@@ -7,7 +7,7 @@ from chaos.explore.schedules import meetings, sampled_schedules, schedules
 from chaos.fault_id import format_case, parse_case
 from chaos.running import run_case
 
-SCHEDULES_OF_CHAIN1 = 87
+SCHEDULES_OF_CHAIN1 = 50
 
 
 def test_every_order_of_two_workers_holds():

@@ -16,9 +16,9 @@ def test_what_has_nothing_to_do_with_it_is_left_out():
 
 
 def test_steps_and_kinds_that_do_not_matter_are_made_plain():
-    case = parse_case("dag3.ab.bc+undoable.query.unkeyed/L1@s1.intent#1:Z=3")
+    case = parse_case("dag3.ab.bc+undoable.query.unkeyed/L1@begin#1:Z=3")
     found = shrink_by(case, lambda one: bool(run_case(one).fired))
-    assert format_case(found) == "dag1+keyed/L1@s1.intent#1:Z"
+    assert format_case(found) == "dag1+keyed/L1@begin#1:Z"
 
 
 def test_a_case_that_holds_stays_as_it_is():

@@ -68,7 +68,7 @@ async def _lives(server, action, nth):
     return told, callee.ledger, rule
 
 
-@pytest.mark.parametrize("nth", [1, 3, 5])
+@pytest.mark.parametrize("nth", [1, 2, 4])
 @pytest.mark.parametrize("action", [Action.SILENCE, Action.CUT, Action.CUT_REPLY])
 def test_a_connection_that_fails_for_real_costs_no_effect(process_world, action, nth):
     server = process_world.server(StorePolicy.ALWAYS)

@@ -20,16 +20,16 @@ SAME = (
     "chain3/L1@s1.tool#1:TA/L2@s1.tool#1:TA/L3@s2.commit+s3.intent#1:B",
     "chain3/L1@s2.commit+s3.intent#1:A'/retries=10",
     "chain3/L1@s2.commit+s3.intent#1:A'",
-    "chain3/L1@s1.intent#1:E'oom",
+    "chain3/L1@begin#1:E'oom",
     "chain3/L1@s2.tool#1:TL=1",
     "chain3/L1@s1.commit+s2.intent#1:STOP",
     "chain3/L1@s1.commit+s2.intent#1:STOP=2",
     "chain3/L1@s1.commit+s2.intent#1:DUP",
     "chain3/L1@s1.commit+s2.intent#1:TWO",
     "chain3/L1@s1.commit+s2.intent#1:TWO/schedule=1.2",
-    "chain3/L1@s1.intent#1:TWO=2/schedule=pct3-5",
-    "chain3/L1@s1.intent#1:DROP",
-    "chain3/L1@s1.intent#1:RESTART",
+    "chain3/L1@s1.commit+s2.intent#1:TWO=2/schedule=pct3-5",
+    "chain3/L1@begin#1:DROP",
+    "chain3/L1@begin#1:RESTART",
     "chain3/L1@s2.tool#1:TA/L1@server#1:CUT=2/policy=everysec",
     "chain3/L1@s2.commit+s3.intent#1:CUT=1/policy=off",
     "chain3/L1@s2.commit+s3.intent#1:CUT=1000/policy=off",
@@ -84,8 +84,8 @@ def test_a_process_dies_by_sigkill_and_says_no_word():
 
 
 def test_a_power_loss_takes_exactly_the_last_writes_and_no_effect_twice():
-    world = enact(parse_case("chain3/L1@s3.tool#1:TA/L1@server#1:CUT=4/policy=everysec"))
-    assert [cut.operations for cut in world.recorder.history.of(StoreCut)] == [4]
+    world = enact(parse_case("chain3/L1@s3.tool#1:TA/L1@server#1:CUT=3/policy=everysec"))
+    assert [cut.operations for cut in world.recorder.history.of(StoreCut)] == [3]
     assert sorted(_effects(world)) == [("s1", False), ("s2", False), ("s3", False)]
     assert any(one.outcome == "deduplicated" for one in world.recorder.history.of(Effect))
     assert next(world.recorder.history.of(Settled)).status == "COMPLETED"

@@ -39,7 +39,7 @@ def test_a_database_with_other_keys_is_refused(given):
 def test_whoever_knows_may_and_other_keys_are_left_alone(given):
     given.command("SET somebodys data")
     use_server(given.url, i_know=True)
-    for fault in ("L1@s1.tool#1:TA", "L1@s1.intent#1:DROP", "L1@s1.intent#1:Z=1"):
+    for fault in ("L1@s1.tool#1:TA", "L1@begin#1:DROP", "L1@s1.commit+s2.intent#1:Z=1"):
         assert run_case(parse_case(f"chain2/{fault}/world=process")).judgement == "held"
     assert b"planproof" in given.command("KEYS {planproof-chaos:*")
     use_server(None)
@@ -59,7 +59,7 @@ def test_a_password_and_a_database_of_the_url_are_used(given):
 
 def test_a_given_server_is_neither_restarted_nor_set_back(given):
     use_server(given.url)
-    result = run_case(parse_case("chain2/L1@s1.intent#1:RESTART/world=process"))
+    result = run_case(parse_case("chain2/L1@begin#1:RESTART/world=process"))
     assert "RESTART needs a server of the harness' own" in result.note
     assert given.command("PING") == b"+PONG\r\n"
 
