@@ -91,8 +91,14 @@ def check_version(execution_id: str, found: str | None) -> None:
 
 def first_claim(execution_id: str, owner: str, beginning: Beginning) -> Claimed:
     """Return what whoever creates an execution has: its first lease, and the state to be read back."""
+    state = first_state(execution_id, beginning)
+    return Claimed(first_lease(execution_id, owner), state, created=True)
+
+
+def first_state(execution_id: str, beginning: Beginning) -> ExecutionState:
+    """Return the execution that a beginning creates, as it would be read back."""
     intent = encode_intent(beginning.intent)
-    state = construct(
+    return construct(
         ExecutionState,
         {
             "execution_id": execution_id,
@@ -106,7 +112,6 @@ def first_claim(execution_id: str, owner: str, beginning: Beginning) -> Claimed:
             "trace_id": beginning.trace_id,
         },
     )
-    return Claimed(first_lease(execution_id, owner), state, created=True)
 
 
 def first_lease(execution_id: str, owner: str) -> Lease:

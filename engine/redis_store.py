@@ -88,10 +88,9 @@ class RedisStore:
         if reply[0] == "MISMATCH":
             raise PlanMismatchError(f"execution {execution_id} was begun with another plan")
         if reply[0] == "CREATED":
-            claimed = codec.first_claim(execution_id, owner, beginning)
-            token, version = FencingToken(int(reply[1])), int(reply[3])
-            lease = claimed.lease._replace(token=token, version=version)
-            return claimed._replace(lease=lease, cancel_reason=reply[2] or None)
+            lease = Lease(execution_id, owner, FencingToken(int(reply[1])), int(reply[3]))
+            state = codec.first_state(execution_id, beginning)
+            return Claimed(lease, state, created=True, cancel_reason=reply[2] or None)
         return await self._take(execution_id, owner, lease_ms, reply)
 
     async def claim(self, execution_id: str, owner: str, lease_ms: int) -> Claimed:
@@ -284,9 +283,15 @@ class RedisStore:
     def _keys_of(self, execution_id: str) -> tuple[str, ...]:
         shard = self._shard(execution_id)
         tag = f"{{{self._prefix}:{shard:02d}}}"
-        kinds = ("run", "plan", "steps", "outbox")
-        of_shard = (self._due_key(shard), f"{tag}:feed", f"{tag}:subscribers")
-        return (*(f"{tag}:{kind}:{execution_id}" for kind in kinds), *of_shard)
+        return (
+            f"{tag}:run:{execution_id}",
+            f"{tag}:plan:{execution_id}",
+            f"{tag}:steps:{execution_id}",
+            f"{tag}:outbox:{execution_id}",
+            f"{tag}:due",
+            f"{tag}:feed",
+            f"{tag}:subscribers",
+        )
 
     async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> list[Any]:
         arguments = [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION, seen]

@@ -61,10 +61,11 @@ def apply_arguments(lease: Lease, transition: Transition, now: str) -> list[str]
         f"{len(undoing)} {MAX_OUTBOX_EVENTS} {len(events)}"
     )
     arguments = [execution_id, f"{transition.operation_id} {owner}", facts, *fields, *removed]
-    for states in (steps, undone):
+    for states in (steps, undone) if undone else (steps,):
         for index, state in states.items():
             arguments += (str(index), codec.encode_step(state))
-    arguments += map(str, undoing)
+    if undoing:
+        arguments += map(str, undoing)
     arguments += map(codec.encode_event, events)
     return arguments
 

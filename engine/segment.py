@@ -82,6 +82,8 @@ class Segment:
         self._settings = settings
         self._control = control
         self._started_ms = clock.monotonic_ms()
+        is_limited = settings.enforce_plan_constraints
+        self._limit_ms = state.plan.constraints.max_execution_time_ms if is_limited else None
         self._changes = Changes()
         self._eagerly = self._more if settings.scheduling is Scheduling.EAGER else None
         self._batches = BatchRunner(runner, checkpointer, self.progress, settings.max_concurrency)
@@ -212,16 +214,13 @@ class Segment:
         return self._result(yield_reason=reason, due_at_ms=due)
 
     def _moment(self) -> Moment:
-        limit_ms = self._state.plan.constraints.max_execution_time_ms
-        now_ms = self._clock.now_ms()
+        now_ms, limit_ms = self._clock.now_ms(), self._limit_ms
         return Moment(
             now_ms=now_ms,
             budget_left_ms=self._budget_left_ms(),
             cancel_requested=self._cancel_reason() is not None,
             yield_requested=self._control.yield_requested or self._checkpointer.yield_requested,
-            timed_out=self._settings.enforce_plan_constraints
-            and limit_ms is not None
-            and now_ms - self._state.created_at_ms > limit_ms,
+            timed_out=limit_ms is not None and now_ms - self._state.created_at_ms > limit_ms,
             by_layers=self._eagerly is None,
         )
 
@@ -369,12 +368,13 @@ class Segment:
         waiting_for: PendingConfirmation | None = None,
     ) -> ExecutionResult:
         elapsed_ms = self._clock.monotonic_ms() - self._started_ms
+        is_whole = self._status is ExecutionStatus.COMPLETED
         return construct(
             ExecutionResult,
             {
                 "execution_id": self._state.execution_id,
                 "status": self._status,
-                "success": self._status is ExecutionStatus.COMPLETED,
+                "success": is_whole,
                 "is_partial": yield_reason is not None,
                 "completed_steps": self.progress.completed,
                 "failed_steps": self.progress.failed,
@@ -385,9 +385,9 @@ class Segment:
                 "yield_reason": yield_reason,
                 "due_at_ms": due_at_ms,
                 "waiting_for": waiting_for,
-                "compensated_steps": compensated(self.progress),
+                "compensated_steps": () if is_whole else compensated(self.progress),
                 "uncompensated_steps": ()
-                if self._status is ExecutionStatus.AWAITING_CONFIRMATION
+                if is_whole or self._status is ExecutionStatus.AWAITING_CONFIRMATION
                 else uncompensated(self.progress),
                 "steps": tuple(self.progress.states),
             },

@@ -64,7 +64,7 @@ class StepCalls:
         except UnresolvableReferenceError as error:
             return ErrorInfo(code=error.code, message=error.message)
         definition = self._toolbox.definition(tool_name)
-        if definition is not None:
+        if definition is not None and definition.aliases:
             parameters = apply_aliases(parameters, definition.aliases)
         fault = self.fault(tool_name, parameters)
         return parameters if fault is None else fault

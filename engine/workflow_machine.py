@@ -54,6 +54,9 @@ from engine.types.execution import (
     YieldReason,
 )
 
+_NO_FAILOVER = FailoverPolicy()
+_USUAL_SAFETY = SafetyPolicy()
+
 
 class WorkflowMachine:
     """One execution of one plan: durable, resumable, undone when it fails."""
@@ -107,8 +110,8 @@ class WorkflowMachine:
             catalog=catalog or as_catalog(tools),
             validator=validator or as_validator(tools),
             recovery=recovery,
-            failover=failover or FailoverPolicy(),
-            safety=safety or SafetyPolicy(),
+            failover=failover or _NO_FAILOVER,
+            safety=safety or _USUAL_SAFETY,
         )
         self._intent = intent
         self._trace_id = trace_id

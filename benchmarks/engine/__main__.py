@@ -34,12 +34,12 @@ COUNTED_STEPS = (10, 100, 1000)
 
 
 def full() -> list[Series]:
-    """Return the loads of a whole run: 1,000 workflows of 10 steps among them, 100 a round."""
+    """Return the loads of a whole run: 1,000 workflows of 10 steps, 50 at once, among them."""
     return [
         Series("10 steps", Load(10, 20), slow=2, rounds=12, slow_rounds=5),
         Series("100 steps", Load(100, 3), slow=1, rounds=12, slow_rounds=5),
         Series("1000 steps", Load(1000, 1), slow=1, rounds=8, slow_rounds=3, all_slow=True),
-        Series("10 steps, 50 at once", Load(10, 100, AT_ONCE), slow=50, rounds=10, slow_rounds=3),
+        Series("10 steps, 50 at once", Load(10, 1000, AT_ONCE), slow=50, rounds=8, slow_rounds=3),
     ]
 
 
