@@ -349,6 +349,48 @@ def test_a_repeated_begin_says_again_that_it_created_but_only_before_any_work(ru
     run(test)
 
 
+def test_whoever_creates_makes_the_first_transition_and_nobody_else(run: Any) -> None:
+    intent = StepState(id="s0", status=StepStatus.IN_PROGRESS, attempts=1)
+
+    async def test(world: World) -> None:
+        async def begin(owner: str, seed: int) -> Any:
+            first = world.transition(operation_id="1", steps={0: intent}, events=[event()])
+            store, beginning = world.store(ids=SeededIdSource(seed)), Beginning(plan=PLAN)
+            return await store.begin(E, owner, LEASE_MS, beginning, first)
+
+        created = await begin("one", 7)
+        assert (created.created, created.lease.token, created.lease.version) == (True, 1, 2)
+        assert (await world.store().load(E)).steps[0] == intent
+        sent_again = await begin("one", 7)
+        assert (sent_again.created, sent_again.lease) == (True, created.lease)
+        with pytest.raises(LeaseHeldError):
+            await begin("two", 8)
+        world.pass_lease()
+        other = await begin("two", 8)
+        assert (other.created, other.lease.token, other.lease.version) == (False, 2, 2)
+        assert other.state.steps[0] == intent
+        assert await world.store().events(E) == [event()]
+        with pytest.raises(LeaseLostError):
+            await world.store().apply(created.lease, world.transition())
+        await world.store().apply(other.lease, world.transition(release=True))
+        assert not (await begin("one", 7)).created
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", ["outbox", "due"])
+def test_a_begin_that_meets_a_foreign_value_writes_nothing(run: Any, kind: str) -> None:
+    async def test(world: World) -> None:
+        keys = world.store()._keys(E)
+        key = keys[3] if kind == "outbox" else keys[4]
+        await world.client.set(key, "foreign")
+        with pytest.raises(CheckpointCorruptError):
+            await world.begin()
+        assert [name.decode() for name in await world.client.keys()] == [key]
+
+    run(test)
+
+
 def test_the_first_copy_of_a_repeated_begin_may_arrive_last(run: Any) -> None:
     """It must not take the lease from the process that the second copy gave it to."""
 
