@@ -124,12 +124,16 @@ class ParameterValidator(Protocol):
 
 def as_catalog(tools: object) -> ToolCatalog | None:
     """Return `tools` if it is a catalog too: what `isinstance` says, at a tenth of its price."""
-    return cast("ToolCatalog", tools) if hasattr(tools, "definition") else None
+    return cast("ToolCatalog", tools) if _has(tools, "definition") else None
 
 
 def as_validator(tools: object) -> ParameterValidator | None:
     """Return `tools` if it is a validator too; see `as_catalog`."""
-    return cast("ParameterValidator", tools) if hasattr(tools, "validate") else None
+    return cast("ParameterValidator", tools) if _has(tools, "validate") else None
+
+
+def _has(tools: object, method: str) -> bool:
+    return getattr(tools, method, None) is not None
 
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Any])
