@@ -288,7 +288,7 @@ class RedisStore:
             f"{tag}:plan:{execution_id}",
             f"{tag}:steps:{execution_id}",
             f"{tag}:outbox:{execution_id}",
-            f"{tag}:due",
+            self._due_key(shard),
             f"{tag}:feed",
             f"{tag}:subscribers",
         )

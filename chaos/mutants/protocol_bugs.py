@@ -54,12 +54,17 @@ _FORGOTTEN_FIRST = """    await checkpointer.commit(
         head={"waiting_for": None}, due="remove", release=True
     )
 """
-_DRIVE = "                result = await segment.drive()\n"
-_TAKEN_AS_FAILED = """                try:
-                    result = await segment.drive()
-                except StoreUnavailableError:
-                    failed = claimed.state.model_copy(update={"status": ExecutionStatus.FAILED})
-                    result = recorded_result(failed)
+_DRIVE = "            return await self.segment.drive(self.intents)\n"
+_TAKEN_AS_FAILED = """            try:
+                return await self.segment.drive(self.intents)
+            except StoreUnavailableError:
+                failed = claimed.state.model_copy(update={"status": ExecutionStatus.FAILED})
+                return recorded_result(failed)
+"""
+_OPENED = "from engine.batch import Intents\n"
+_MORE_OPENED = f"""{_OPENED}from engine.errors import StoreUnavailableError
+from engine.results import recorded_result
+from engine.states import ExecutionStatus
 """
 _BEGIN = "        await self._checkpointer.write(intents.write)\n        self._changes = await self._carried_out"
 _FAIL_STEPS = """        try:
@@ -158,7 +163,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
         ("redis_scripts", _VERSION, _NO_VERSION),
         found_by="status-monotone result-stable",
         kinds=("D'",),
-        plans=("chain3", "chain2"),
+        plans=("diamond", "chain2"),
         retries=(10,),
     ),
     bug(
@@ -226,7 +231,8 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "timeout-taken-as-failure",
         "a write of unknown outcome is reported as a failed execution",
-        ("workflow_machine", _DRIVE, _TAKEN_AS_FAILED),
+        ("opening", _DRIVE, _TAKEN_AS_FAILED),
+        ("opening", _OPENED, _MORE_OPENED),
         found_by="told-is-durable",
         kinds=("A'", "D'", "B'"),
     ),
