@@ -301,10 +301,12 @@ class _Keeper:
         self._checkpointer = checkpointer
         self._group = group
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self._timer = checkpointer.arm(self._look)
 
     def stop(self) -> None:
-        """Renew no more."""
+        """Renew no more, also if a renewal under way does not hear that it is cancelled."""
+        self._stopped = True
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
@@ -317,7 +319,8 @@ class _Keeper:
 
     async def _renew(self) -> None:
         await self._checkpointer.renew()
-        self._timer = self._checkpointer.arm(self._look)
+        if not self._stopped:
+            self._timer = self._checkpointer.arm(self._look)
 
 
 def claim_failed(execution_id: str, at_ms: int, error: EngineError, trace_id: str | None) -> Event:
