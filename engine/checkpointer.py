@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
+
+from typing_extensions import Unpack
 
 from engine.clock import Clock, TimerHandle
 from engine.errors import EngineError, LeaseLostError, StoreUnavailableError
@@ -16,6 +18,18 @@ from engine.trusted import changed, construct
 from engine.types.execution import StepState
 
 _LOG = logging.getLogger("planproof.engine")
+
+
+class Fields(TypedDict, total=False):
+    """What a write may hold besides the head's fields; see `engine.store.Transition`."""
+
+    steps: Mapping[int, StepState]
+    undoing: Sequence[int]
+    undone: Mapping[int, StepState]
+    events: Sequence[Event]
+    due: Due
+    release: bool
+    expire_s: int | None
 
 
 class Checkpointer:
@@ -66,16 +80,7 @@ class Checkpointer:
         )
 
     async def commit(
-        self,
-        *,
-        steps: Mapping[int, StepState] | None = None,
-        undone: Mapping[int, StepState] | None = None,
-        undoing: Sequence[int] = (),
-        head: Mapping[str, str | None] | None = None,
-        events: Sequence[Event] = (),
-        due: Due = "keep",
-        release: bool = False,
-        expire_s: int | None = None,
+        self, *, head: Mapping[str, str | None] | None = None, **fields: Unpack[Fields]
     ) -> None:
         """Write one transition and tell the listeners what it says.
 
@@ -84,45 +89,15 @@ class Checkpointer:
             engine.errors.LeaseLostError: another process took over; nothing was written.
             engine.errors.CompensationBegunError: a step is being undone; nothing was written.
         """
-        await self.write(
-            self.transition(
-                steps=steps,
-                undone=undone,
-                undoing=undoing,
-                head=head,
-                events=events,
-                due=due,
-                release=release,
-                expire_s=expire_s,
-            )
-        )
+        await self.write(self.transition(head=head, **fields))
 
     def transition(
-        self,
-        *,
-        steps: Mapping[int, StepState] | None = None,
-        undone: Mapping[int, StepState] | None = None,
-        undoing: Sequence[int] = (),
-        head: Mapping[str, str | None] | None = None,
-        events: Sequence[Event] = (),
-        due: Due = "keep",
-        release: bool = False,
-        expire_s: int | None = None,
+        self, *, head: Mapping[str, str | None] | None = None, **fields: Unpack[Fields]
     ) -> Transition:
         """Return what `commit` would write now, under an id that no other write of the lease has."""
         self._operations += 1
-        return Transition(
-            operation_id=str(self._operations),
-            lease_ms=self._lease_ms,
-            head={"updated_at_ms": str(self._clock.now_ms()), **(head or {})},
-            steps=steps or {},
-            undone=undone or {},
-            undoing=undoing,
-            events=events,
-            due=due,
-            release=release,
-            expire_s=expire_s,
-        )
+        whole = {"updated_at_ms": str(self._clock.now_ms()), **(head or {})}
+        return Transition(str(self._operations), self._lease_ms, whole, **fields)
 
     async def write(self, transition: Transition) -> None:
         """Write what `transition` has put together; raises what `commit` does."""
