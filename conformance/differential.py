@@ -5,16 +5,16 @@ divergence is accepted is decided afterwards by `settle`, so that workers need n
 """
 
 import json
-import multiprocessing
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from chaos.campaign.pool import process_pool
 from conformance.batches import BatchedMap
 from conformance.comparator import (
     Divergence,
@@ -269,13 +269,11 @@ def examine_all(
     if workers <= 1 or len(scenarios) < MIN_PARALLEL:
         yield from map(work, scenarios)
         return
-    # Spawned, so that no thread or open store of this process is inherited.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
+    try:
+        with process_pool(workers) as pool:
             yield from BatchedMap(work, pool, workers).results(scenarios)
-        except BrokenProcessPool:
-            raise HarnessError("a worker process died while it compared executors") from None
+    except BrokenProcessPool:
+        raise HarnessError("a worker process died while it compared executors") from None
 
 
 def _examine_with(

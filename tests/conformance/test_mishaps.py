@@ -253,12 +253,13 @@ def test_ctrl_c_leaves_no_half_of_a_report(name, repository, capsys, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["trace", "diff", "gate", "certify"])
+@pytest.mark.parametrize("name", ["trace", "diff", "diff by two", "gate", "certify"])
 def test_ctrl_c_from_a_terminal(name, repository):
     """A real signal, to the whole process group, while the command is at work."""
     words = {
         "trace": ["trace", "--executor", "legacy", str(Path(cli.__file__).parent / "scenarios")],
         "diff": ["diff", "--jobs", "1", "--output", "out.txt"],
+        "diff by two": ["diff", "--jobs", "2", "--output", "out.txt"],
         "gate": ["gate", "--only", "failures", "--output", "out.txt"],
         "certify": [
             *("certify", "--command", f"{sys.executable} -c 'import time; time.sleep(90)'"),
@@ -285,7 +286,10 @@ def test_ctrl_c_from_a_terminal(name, repository):
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=3)
     os.killpg(process.pid, signal.SIGINT)
+    if name == "diff by two":  # somebody who cannot wait
+        os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=100)
     assert process.returncode == 3, said
     assert said.splitlines()[-1] == "planproof: interrupted"
+    assert "Traceback" not in said
     assert not (repository / "out.txt").exists()
