@@ -125,6 +125,8 @@ def _local(workers: int, distributed: Any) -> Any:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            # It serves its own state all the same, at a port that two at once would fight over.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,  # the machine's own limits hold
             silence_logs=logging.CRITICAL,
         )
