@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.checkpointer import Checkpointer
 from engine.errors import NotReplicatedError, ReplicationUnsupportedError
@@ -27,7 +27,11 @@ def result_event(checkpointer: Checkpointer, index: int, state: StepState) -> Ev
     """Return the event that tells how a step ended, with its error."""
     detail = None if state.error is None else state.error.model_dump()
     return checkpointer.event(
-        _RESULT_EVENTS[state.status], step_id=state.id, step_index=index, detail=detail
+        _RESULT_EVENTS[state.status],
+        step_id=state.id,
+        step_index=index,
+        detail=detail,
+        at_ms=state.completed_at_ms,
     )
 
 
@@ -48,6 +52,10 @@ class Intents:
     batch: Sequence[int]
     states: dict[int, StepState]
     write: Transition
+
+
+_More: TypeAlias = Callable[[], Sequence[int]] | None
+_Run: TypeAlias = Callable[[Intents, float | None, _More], Awaitable[Changes]]
 
 
 class BatchRunner:
@@ -80,13 +88,13 @@ class BatchRunner:
         )
         return Intents(batch, intents, write)
 
-    async def run(
+    def run(
         self,
         intents: Intents,
         *,
         until_ms: float | None,
-        more: Callable[[], Sequence[int]] | None = None,
-    ) -> Changes:
+        more: _More = None,
+    ) -> Awaitable[Changes]:
         """Carry out a batch of which the intents are durable. Returns what is left to write.
 
         The caller keeps the lease meanwhile.
@@ -97,16 +105,29 @@ class BatchRunner:
             engine.errors.StoreUnavailableError: a write failed; the tools were stopped.
             engine.errors.LeaseLostError: another process took over; the tools were stopped.
         """
+        run = self._run if more is not None or len(intents.batch) > 1 else self._run_alone
         if self._checkpointer.waits_for_replicas:
-            await self._replicate(intents)
+            return self._replicated(intents, run, until_ms, more)
+        return run(intents, until_ms, more)
+
+    async def _replicated(self, intents: Intents, run: _Run, *bounds: Any) -> Changes:
+        await self._replicate(intents)
+        return await run(intents, *bounds)
+
+    async def _run_alone(self, intents: Intents, until_ms: float | None, _: _More) -> Changes:
+        """Carry out the one step of a batch, in the caller's own task."""
+        index = intents.batch[0]
+        ended = intents.states[index]
+        is_called = ended.status is StepStatus.IN_PROGRESS
+        if is_called:
+            ended = await self._run_step(index, ended, until_ms)
+        self._progress.apply(index, ended)
+        return self._changes({index: ended}) if is_called else Changes()
+
+    async def _run(self, intents: Intents, until_ms: float | None, more: _More) -> Changes:
         begun = self._begun(intents, eager=more is not None)
         if not begun:
             return Changes()
-        if more is None and len(begun) == 1:  # there is nothing that it could run beside
-            index, intent = begun.popitem()
-            final = await self._run_step(index, intent, until_ms)
-            self._progress.apply(index, final)
-            return Changes({index: final}, events=[result_event(self._checkpointer, index, final)])
         async with asyncio.TaskGroup() as group:
             calls = _Calls(group, lambda index, intent: self._run_step(index, intent, until_ms))
             calls.start(begun)
@@ -179,9 +200,10 @@ class BatchRunner:
             )
             intents[index] = intent
             if intent.status is StepStatus.IN_PROGRESS:
+                began_ms = intent.started_at_ms
                 if before.status is StepStatus.IN_PROGRESS:
-                    carried.events.append(self._event(EventName.STEP_REPEATED, index))
-                carried.events.append(self._event(EventName.STEP_STARTED, index))
+                    carried.events.append(self._event(EventName.STEP_REPEATED, index, began_ms))
+                carried.events.append(self._event(EventName.STEP_STARTED, index, began_ms))
             else:
                 carried.events.append(result_event(self._checkpointer, index, intent))
         return intents
@@ -201,7 +223,7 @@ class BatchRunner:
         """Make the call that is to rescue a step durable before it is made."""
         rescue = state.rescue
         detail = None if rescue is None else rescue.model_dump(include={"tool_name", "alternative"})
-        event = self._event(EventName.STEP_RESCUE_STARTED, index, detail)
+        event = self._event(EventName.STEP_RESCUE_STARTED, index, detail=detail)
         await self._checkpointer.commit(steps={index: state}, events=[event])
         calls = self._runner.calls
         if not calls.must_not_be_lost(self._progress.step(index), state):
@@ -216,9 +238,17 @@ class BatchRunner:
         events = [result_event(self._checkpointer, at, state) for at, state in ended.items()]
         return Changes(steps=dict(ended), events=events)
 
-    def _event(self, name: EventName, index: int, detail: Mapping[str, Any] | None = None) -> Event:
+    def _event(
+        self,
+        name: EventName,
+        index: int,
+        at_ms: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Event:
         step_id = self._progress.step(index).id
-        return self._checkpointer.event(name, step_id=step_id, step_index=index, detail=detail)
+        return self._checkpointer.event(
+            name, step_id=step_id, step_index=index, detail=detail, at_ms=at_ms
+        )
 
 
 def _under_way(states: Mapping[int, StepState]) -> dict[int, StepState]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from typing_extensions import Unpack
@@ -12,8 +12,9 @@ from engine.clock import Clock, TimerHandle
 from engine.errors import EngineError, LeaseLostError, StoreUnavailableError
 from engine.events import Event, EventName, Listener, tell
 from engine.identity import IdSource
+from engine.kept_lease import KeptLease
 from engine.limits import LEASE_RENEWALS_PER_TERM
-from engine.store import Claimed, Due, DueAt, Lease, Store, Transition
+from engine.store import Applied, Claimed, Due, DueAt, Lease, Store, Transition
 from engine.trusted import changed, construct
 from engine.types.execution import StepState
 
@@ -59,7 +60,7 @@ class Checkpointer:
         self._lease_ms = lease_ms
         self._signed_ms = clock.monotonic_ms()
         self._held_until_ms = self._signed_ms + lease_ms
-        self._kept = False
+        self.kept = False
         self._replicas = replicas
         self._replication_timeout_ms = replication_timeout_ms
         self._listeners = listeners
@@ -101,18 +102,9 @@ class Checkpointer:
 
     async def write(self, transition: Transition) -> None:
         """Write what `transition` has put together; raises what `commit` does."""
-        async with self._turn:  # each write names the version that the one before it made
-            await self._commit(transition)
-
-    def opened(self, claimed: Claimed, first: Transition) -> None:
-        """Note that `first` was written in the moment in which the execution was created."""
-        self._lease = claimed.lease
-        self.cancel_reason = claimed.cancel_reason
-        self._tell_all(first.events)
-
-    async def _commit(self, transition: Transition) -> None:
-        asked_ms = self._clock.monotonic_ms()
+        await self._turn.acquire()  # each write names the version that the one before it made
         try:
+            asked_ms = self._clock.monotonic_ms()
             applied = await self._store.apply(self._lease, transition)
         except StoreUnavailableError as error:
             self._tell_failed(error)
@@ -120,6 +112,18 @@ class Checkpointer:
         except LeaseLostError:
             self._tell(self.event(EventName.LEASE_LOST))
             raise
+        else:
+            self._applied(transition, applied, asked_ms)
+        finally:
+            self._turn.release()
+
+    def opened(self, claimed: Claimed, events: Sequence[Event]) -> None:
+        """Note that the first write, with `events`, was part of the execution's creation."""
+        self._lease = claimed.lease
+        self.cancel_reason = claimed.cancel_reason
+        self._tell_all(events)
+
+    def _applied(self, transition: Transition, applied: Applied, asked_ms: float) -> None:
         if self._written is not None:
             self._written(self._clock.monotonic_ms() - asked_ms)
         self._lease = applied.lease
@@ -130,21 +134,16 @@ class Checkpointer:
         self.yield_requested |= applied.yield_requested
         self._tell_all(transition.events)
 
-    @contextlib.asynccontextmanager
-    async def released_on_error(self, delay_ms: int) -> AsyncIterator[None]:
-        """Give the lease back if the body fails; the execution is due again after `delay_ms`.
+    async def give_back(self, error: Exception, delay_ms: int) -> None:
+        """Give the lease back because of `error`; the execution is due again after `delay_ms`.
 
         Not if the lease is another's by now, and not if the store fails: it would fail again.
-        Nor if the task is cancelled: nothing more is to be done then.
         """
-        try:
-            yield
-        except Exception as error:
-            if not (self._released or _lost(error)):
-                _LOG.warning("the segment of %s failed: %r", self._lease.execution_id, error)
-                with contextlib.suppress(EngineError):
-                    await self.commit(due=DueAt(self._clock.now_ms() + delay_ms), release=True)
-            raise
+        if self._released or _lost(error):
+            return
+        _LOG.warning("the segment of %s failed: %r", self._lease.execution_id, error)
+        with contextlib.suppress(EngineError):
+            await self.commit(due=DueAt(self._clock.now_ms() + delay_ms), release=True)
 
     async def commit_steps(self, states: Mapping[int, StepState], /) -> None:
         """Write step states; see `engine.utils.execution_utils.StepCheckpointer`."""
@@ -172,30 +171,13 @@ class Checkpointer:
             self._tell_failed(error)
             raise
 
-    @contextlib.asynccontextmanager
-    async def lease_kept(self) -> AsyncIterator[None]:
-        """Renew the lease while the body works; a lease that is lost cancels the body.
+    def lease_kept(self) -> KeptLease:
+        """Return what renews the lease while its body works; a lease that is lost cancels the body.
 
         Every write prolongs a lease of which less than half is left, so that only calls of more
-        than a third of its term cost a renewal; before that there is a timer and no task. Inside
-        another one it does nothing.
-
-        Raises:
-            BaseExceptionGroup: of what the body raises, or of what `renew` does.
+        than a third of its term cost a renewal.
         """
-        if self._kept:
-            yield
-            return
-        self._kept = True
-        try:
-            async with asyncio.TaskGroup() as group:
-                keeper = _Keeper(self, group)
-                try:
-                    yield
-                finally:
-                    keeper.stop()
-        finally:
-            self._kept = False
+        return KeptLease(self)
 
     def arm(self, callback: Callable[[], object]) -> TimerHandle:
         """Call back when the lease has been without a sign of life for a third of its term."""
@@ -244,13 +226,14 @@ class Checkpointer:
         step_id: str | None = None,
         step_index: int | None = None,
         detail: Mapping[str, Any] | None = None,
+        at_ms: int | None = None,
     ) -> Event:
-        """Return an event of this execution, now."""
+        """Return an event of this execution; `at_ms`: when it happened, if not now."""
         return changed(
             self._blank,
             {
                 "name": name,
-                "at_ms": self._clock.now_ms(),
+                "at_ms": self._clock.now_ms() if at_ms is None else at_ms,
                 "step_id": step_id,
                 "step_index": step_index,
                 "detail": dict(detail) if detail else {},
@@ -267,35 +250,6 @@ class Checkpointer:
 
     def _tell_failed(self, error: EngineError) -> None:
         self._tell(self.event(EventName.CHECKPOINT_FAILED, detail=_failure(error)))
-
-
-class _Keeper:
-    """A timer that runs while a lease is kept, and the task that renews the lease when need be."""
-
-    def __init__(self, checkpointer: Checkpointer, group: asyncio.TaskGroup) -> None:
-        self._checkpointer = checkpointer
-        self._group = group
-        self._task: asyncio.Task[None] | None = None
-        self._stopped = False
-        self._timer = checkpointer.arm(self._look)
-
-    def stop(self) -> None:
-        """Renew no more, also if a renewal under way does not hear that it is cancelled."""
-        self._stopped = True
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _look(self) -> None:
-        if self._checkpointer.is_quiet:
-            self._task = self._group.create_task(self._renew())
-        else:
-            self._timer = self._checkpointer.arm(self._look)
-
-    async def _renew(self) -> None:
-        await self._checkpointer.renew()
-        if not self._stopped:
-            self._timer = self._checkpointer.arm(self._look)
 
 
 def claim_failed(execution_id: str, at_ms: int, error: EngineError, trace_id: str | None) -> Event:

@@ -1,9 +1,6 @@
 """Errors of the engine: one base, a stable code, whether a retry can help, and advice."""
 
-from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
-
-_Answer = TypeVar("_Answer")
+from typing import ClassVar
 
 
 class EngineError(Exception):
@@ -223,15 +220,8 @@ class HandBackRefusedError(EngineError):
     advice = "resume the execution here until the reason is gone, or let it end here"
 
 
-async def single_cause(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    """Await `work`; of a group of errors raise the engine's own, which caused the rest."""
-    try:
-        return await work()
-    except BaseExceptionGroup as group:
-        raise _first(group.subgroup(EngineError) or group) from group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+def single_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the engine's own error in a group, which caused the rest; without one, the first."""
+    for error in (group.subgroup(EngineError) or group).exceptions:
+        return single_cause(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("a group is never empty")

@@ -44,9 +44,9 @@ class Answer:
         return ErrorInfo(code="TOOL_EXECUTION_FAILED", message=message or NO_MESSAGE)
 
 
-async def invoke(
+def invoke(
     tools: ToolExecutor, call: ToolCall, *, clock: Clock, abort_ms: int | None
-) -> Answer:
+) -> Awaitable[Answer]:
     """Make one call, cancelled after `abort_ms`. A tool that ends all the same is heard.
 
     Raises:
@@ -55,7 +55,11 @@ async def invoke(
         engine.errors.StoreUnavailableError: the tool raised it, for an execution inside this one.
     """
     if abort_ms is None:
-        return await _answer(in_own_context(_execute(tools, call)), call)
+        return _answer(in_own_context(_execute(tools, call)), call)
+    return _bounded(tools, call, clock, abort_ms)
+
+
+async def _bounded(tools: ToolExecutor, call: ToolCall, clock: Clock, abort_ms: int) -> Answer:
     aborted = False
     task: asyncio.Future[ToolResult]
 

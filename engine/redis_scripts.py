@@ -188,7 +188,7 @@ APPLY = CLOCK + "local first = 2" + _TRANSITION
 # have, fields (name, value), then the first transition, if there is one: it is written by whoever
 # creates the execution, under the token and version that its creation gives. Remains of an
 # execution without its head are not built upon. What was just created is known to whoever created it,
-# and is not read back.
+# and is not read back: what is usual, the first token and no request of others, is told by the version alone.
 # A begin that is sent twice is granted once: the first copy may arrive after the second was answered.
 BEGIN = (
     CLOCK
@@ -198,10 +198,11 @@ BEGIN = (
     + """
 end
 local first = 10 + tonumber(ARGV[9])
-local written = ARGV[first] and '2' or '1'
+local written = ARGV[first] and 2 or 1
 local function created()
   local found = redis.call('HMGET', KEYS[1], 'fence', 'cancel_reason')
-  return {'CREATED', found[1], found[2] or '', written}
+  if found[1] == '1' and not found[2] then return written end
+  return {'CREATED', found[1], found[2] or '', tostring(written)}
 end
 local schema, operation, digest, plan = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local owner, lease_ms, now = ARGV[2], tonumber(ARGV[3]), clock(ARGV[4])
@@ -217,7 +218,7 @@ elseif known[4] ~= schema then
   return {'VERSION', known[4] or ''}
 elseif known[1] ~= digest then
   return {'MISMATCH'}
-elseif known[2] ~= operation or known[3] ~= written then
+elseif known[2] ~= operation or known[3] ~= tostring(written) then
   return claim(ARGV[1], owner, lease_ms, now, '', '')
 elseif redis.call('HGET', KEYS[1], 'lease_owner') == owner then
   return created()

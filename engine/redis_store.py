@@ -85,6 +85,8 @@ class RedisStore:
             lease = codec.first_lease(execution_id, owner)
             arguments += redis_wire.apply_arguments(lease, first, now)[1:]
         reply = await self._run(redis_scripts.BEGIN, execution_id, arguments)
+        if type(reply) is int:
+            reply = ["CREATED", "1", "", reply]
         if reply[0] == "MISMATCH":
             raise PlanMismatchError(f"execution {execution_id} was begun with another plan")
         if reply[0] == "CREATED":
@@ -244,12 +246,13 @@ class RedisStore:
         """
         tag = f"{{{self._prefix}:{self._shard(execution_id):02d}}}"
         own = [f"{tag}:{kind}:{execution_id}" for kind in kinds]
-        return await self._evaluate(
+        reply: list[Any] = await self._evaluate(
             f"execution {execution_id}",
             script,
             [*self._keys(execution_id), *own, *foreign],
             [execution_id, self._now(), *arguments],
         )
+        return reply
 
     async def aclose(self) -> None:
         """Close the client if this store opened it."""
@@ -293,7 +296,7 @@ class RedisStore:
             f"{tag}:subscribers",
         )
 
-    async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> list[Any]:
+    async def _ask(self, execution_id: str, owner: str, lease_ms: int, seen: str) -> Any:
         arguments = [execution_id, owner, str(lease_ms), self._now(), codec.SCHEMA_VERSION, seen]
         arguments.append(self._ids.new_id() if seen else "")
         return await self._run(redis_scripts.CLAIM, execution_id, arguments)
@@ -356,18 +359,16 @@ class RedisStore:
             execution_id, head, codec.decode_plan(execution_id, str(plan)), steps
         )
 
-    async def _run(self, script: str, execution_id: str, arguments: list[str]) -> list[Any]:
+    async def _run(self, script: str, execution_id: str, arguments: list[str]) -> Any:
         return await self._evaluate(
             f"execution {execution_id}", script, self._keys(execution_id), arguments
         )
 
     async def _evaluate(
         self, what: str, script: str, keys: Sequence[str], arguments: list[str]
-    ) -> list[Any]:
-
+    ) -> Any:
         try:
-            reply = await self._scripts.call(script, tuple(keys), arguments)
-            return list(redis_wire.as_text(reply))
+            return redis_wire.as_text(await self._scripts.call(script, tuple(keys), arguments))
         except (*STORE_FAILURES, UnicodeDecodeError) as error:
             raise _told(what, error) from error
 

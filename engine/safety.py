@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from engine.errors import SafetyViolationError
 from engine.plan import Plan, Step
+from engine.remembered import remembered
 
 ANY_TOOL = "*"
 
@@ -57,7 +58,7 @@ class SafetyPolicy:
             SafetyViolationError: names the step and the rule.
         """
         allowed = plan.constraints.allowed_tools
-        for index, step in enumerate(plan.steps):
+        for index, step in enumerate(plan.steps if self.limits or allowed is not None else ()):
             if allowed is not None and step.tool_name not in allowed:
                 raise SafetyViolationError(
                     f"plan.steps[{index}].tool_name: {step.tool_name!r} is not among the plan's "
@@ -68,7 +69,8 @@ class SafetyPolicy:
                 raise SafetyViolationError(f"plan.steps[{index}].parameters: {fault}")
             self._check_compensation(step, allowed, f"plan.steps[{index}].compensation")
         for sequence in self.sequences:
-            _check_sequence(plan.steps, sequence)
+            if sequence.then in _tools_of(plan):
+                _check_sequence(plan.steps, sequence)
         for rule in self.rules:
             reason = rule(plan)
             if reason is not None:
@@ -102,8 +104,6 @@ class SafetyPolicy:
 
 def _check_sequence(steps: Sequence[Step], sequence: ForbiddenSequence) -> None:
     """Walk the DAG once, carrying along whether a step has `first` among its ancestors."""
-    if all(sequence.then not in _tool_names(step) for step in steps):
-        return
     position = {step.id: index for index, step in enumerate(steps)}
     tainted: dict[int, bool] = {}
     for start in range(len(steps)):
@@ -130,6 +130,12 @@ def _check_sequence(steps: Sequence[Step], sequence: ForbiddenSequence) -> None:
         raise SafetyViolationError(
             f"{place}: {sequence.first!r} before {sequence.then!r} is forbidden: {sequence.reason}"
         )
+
+
+@remembered
+def _tools_of(plan: Plan) -> frozenset[str | None]:
+    """Return every tool that a plan names, whatever for."""
+    return frozenset(name for step in plan.steps for name in _tool_names(step))
 
 
 def _tool_names(step: Step) -> tuple[str, str | None]:

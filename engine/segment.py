@@ -28,7 +28,7 @@ from engine.saga import compensated, uncompensated
 from engine.settings import Scheduling, WorkflowSettings
 from engine.states import ExecutionStatus, StepStatus, check_transition
 from engine.step_runner import StepRunner
-from engine.store import Due, DueAt
+from engine.store import Due, DueAt, Transition
 from engine.trusted import construct
 from engine.types.execution import (
     ErrorInfo,
@@ -85,6 +85,7 @@ class Segment:
         is_limited = settings.enforce_plan_constraints
         self._limit_ms = state.plan.constraints.max_execution_time_ms if is_limited else None
         self._changes = Changes()
+        self._durable: Intents | None = None
         self._eagerly = self._more if settings.scheduling is Scheduling.EAGER else None
         self._batches = BatchRunner(runner, checkpointer, self.progress, settings.max_concurrency)
 
@@ -121,33 +122,32 @@ class Segment:
     def _is_in_doubt(self, step_id: str) -> bool:
         return self.progress.states[self.progress.position[step_id]].status is StepStatus.IN_DOUBT
 
-    def intend(self) -> Intents | None:
-        """Return what a segment would begin with, or None if that is no batch of steps.
+    def intend(self) -> Transition | None:
+        """Return what makes the first batch durable; None if the segment would begin otherwise.
 
-        Nothing is written and nothing is called.
+        Nothing is written and nothing is called. Whoever drives the segment then has written it.
         """
         action = self.next_action()
         if not isinstance(action, RunBatch):
             return None
-        return self._batches.intend(action.indexes, self._changes)
+        self._durable = self._batches.intend(action.indexes, self._changes)
+        return self._durable.write
 
-    async def drive(self, durable: Intents | None = None) -> ExecutionResult:
-        """Act until the execution has ended, yields, or waits for a person.
-
-        Args:
-            durable: what `intend` has returned, if it was written.
-        """
+    async def drive(self) -> ExecutionResult:
+        """Act until the execution has ended, yields, or waits for a person."""
+        durable, self._durable = self._durable, None
         async with self._checkpointer.lease_kept():
-            if durable is not None:
-                self._changes = await self._carried_out(durable, self._eagerly)
-            while True:
-                action = self.next_action()
-                if isinstance(action, RunBatch):
-                    await self.run_batch(action.indexes, self._eagerly)
-                elif isinstance(action, Sleep):
+            action = self.next_action() if durable is None else RunBatch(durable.batch)
+            while isinstance(action, RunBatch | Sleep):
+                if isinstance(action, Sleep):
                     await self._sleep(action.until_ms - self._clock.now_ms())
                 else:
-                    break
+                    if durable is None:
+                        durable = self._batches.intend(action.indexes, self._changes)
+                        await self._checkpointer.write(durable.write)
+                    self._changes = await self._carried_out(durable, self._eagerly)
+                    durable = None
+                action = self.next_action()
         return await self.end(action)
 
     def next_action(self) -> Action:
@@ -157,13 +157,11 @@ class Segment:
             return RollBack(_CAUSES.get(code, "failed"))
         return decide(self.progress, self._moment())
 
-    async def run_batch(
-        self, indexes: Sequence[int], more: Callable[[], Sequence[int]] | None = None
-    ) -> None:
-        """Run these ready steps at once, and what `more` names as they end."""
-        intents = self._batches.intend(indexes, self._changes)
+    async def run_step(self, index: int) -> None:
+        """Run one ready step, and nothing that it sets free."""
+        intents = self._batches.intend([index], self._changes)
         await self._checkpointer.write(intents.write)
-        self._changes = await self._carried_out(intents, more)
+        self._changes = await self._carried_out(intents, None)
 
     def _carried_out(
         self, intents: Intents, more: Callable[[], Sequence[int]] | None

@@ -84,6 +84,8 @@ class StepRunner:
         policy = step.retry_policy or NO_RETRY
         while True:
             answer = await self.calls.call(step, state)
+            if answer.result.success:  # as `outcome` says, without a coroutine for it
+                return self.calls.completed(step, state, answer)
             settled = await self.lookup.outcome(step, state, answer)
             if settled is not None:
                 return settled

@@ -5,15 +5,14 @@ in `engine.decision`, steps are carried out in `engine.batch`, undone in `engine
 every durable write goes through `engine.checkpointer`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.checkpointer import Checkpointer, claim_failed
 from engine.clock import Clock, SystemClock
 from engine.codec import first_claim
 from engine.confirmation import decide_confirmation, waits_for
-from engine.decision import AwaitPerson, Complete, RollBack, RunBatch
 from engine.error_recovery import ErrorRecovery
 from engine.errors import (
     CheckpointCorruptError,
@@ -31,10 +30,11 @@ from engine.observer import Observers, Watched
 from engine.opening import Opening, opening
 from engine.plan import Plan, parse_plan
 from engine.reconciliation import reconcile
-from engine.results import recorded_result, single_result
+from engine.results import recorded_result
 from engine.safety import SafetyPolicy
 from engine.segment import Segment, SegmentControl
 from engine.settings import WorkflowSettings
+from engine.single_step import run_single_step
 from engine.states import ExecutionStatus, is_terminal
 from engine.step_runner import StepRunner
 from engine.store import Beginning, Claimed, DueAt, Store
@@ -51,9 +51,13 @@ from engine.types.execution import (
     ExecutionResult,
     ExecutionState,
     SingleStepResult,
-    YieldReason,
 )
 
+_Result = TypeVar("_Result", ExecutionResult, SingleStepResult)
+_CLOCK = SystemClock()
+_IDS = SystemIdSource()
+_SETTINGS = WorkflowSettings()
+_UNOBSERVED = Observers(())
 _NO_FAILOVER = FailoverPolicy()
 _USUAL_SAFETY = SafetyPolicy()
 
@@ -99,12 +103,12 @@ class WorkflowMachine:
             trace_id: carried through checkpoints and events.
         """
         self.execution_id = execution_id
-        self._clock = clock or SystemClock()
-        self._ids = ids or SystemIdSource()
+        self._clock = clock or _CLOCK
+        self._ids = ids or _IDS
         self._store = store or open_store(clock=clock, ids=ids)
-        self._settings = settings or WorkflowSettings()
+        self._settings = settings or _SETTINGS
         self._listeners = listeners
-        self._observers = Observers(listeners)
+        self._observers = Observers(listeners) if listeners else _UNOBSERVED
         self._toolbox = Toolbox(
             tools=self._observers.around(tools),
             catalog=catalog or as_catalog(tools),
@@ -148,7 +152,10 @@ class WorkflowMachine:
             engine.errors.LeaseLostError: another process took it over while this one worked.
             engine.errors.StoreUnavailableError: the store failed; resume when it is back.
         """
-        return await single_cause(self._execute)
+        try:
+            return await self._execute()
+        except BaseExceptionGroup as group:
+            raise single_cause(group) from group
 
     async def submit(self) -> ExecutionState:
         """Begin the execution, or continue it, elsewhere: make it due now for whatever worker.
@@ -201,7 +208,10 @@ class WorkflowMachine:
         Raises:
             engine.errors.StepNotReadyError: that step cannot run now.
         """
-        return await single_cause(lambda: self._execute_single_step(step_index))
+        try:
+            return await self._execute_single_step(step_index)
+        except BaseExceptionGroup as group:
+            raise single_cause(group) from group
 
     async def get_state(self) -> ExecutionState:
         """Return everything durable of this execution.
@@ -261,11 +271,20 @@ class WorkflowMachine:
             return recorded_result(claimed.state)
         if opened is not None and claimed.created:
             return await opened.drive(claimed, self._settings.resume_delay_ms)
+        return await self._under_lease(claimed, lambda segment: segment.drive())
+
+    async def _under_lease(
+        self, claimed: Claimed, act: Callable[[Segment], Awaitable[_Result]]
+    ) -> _Result:
+        """Let `act` do what it does with the next segment; if it fails, the lease is given back."""
         checkpointer = self._checkpointer(claimed)
         with self._observers.segment(claimed) as observed:
-            async with checkpointer.released_on_error(self._settings.resume_delay_ms):
+            try:
                 segment = await self._taken_up(claimed, checkpointer, observed.traceparent)
-                result = await segment.drive()
+                result = await act(segment)
+            except Exception as error:
+                await checkpointer.give_back(error, self._settings.resume_delay_ms)
+                raise
             observed.ended(result.status)
             return result
 
@@ -296,40 +315,16 @@ class WorkflowMachine:
         claimed = await self._claim(self._beginning())
         if is_terminal(claimed.state.status):
             raise StepNotReadyError(f"execution {self.execution_id} has ended")
-        checkpointer = self._checkpointer(claimed)
-        with self._observers.segment(claimed) as observed:
-            async with checkpointer.released_on_error(self._settings.resume_delay_ms):
-                segment = await self._taken_up(claimed, checkpointer, observed.traceparent)
-                result = await self._run_single_step(segment, step_index)
-            observed.ended(result.status)
-            return result
-
-    async def _run_single_step(self, segment: Segment, step_index: int | None) -> SingleStepResult:
-        action = segment.next_action()
-        if not isinstance(action, RunBatch):
-            if isinstance(action, Complete | RollBack | AwaitPerson):
-                result = await segment.end(action)
-            else:
-                result = await segment.yield_now(YieldReason.SINGLE_STEP)
-            return single_result(result, segment.progress, None)
-        index = action.indexes[0] if step_index is None else step_index
-        if index not in action.indexes:
-            await segment.yield_now(YieldReason.SINGLE_STEP)
-            raise StepNotReadyError(f"step {index} is not ready; ready are {list(action.indexes)}")
-        await segment.run_batch([index])
-        after = segment.next_action()
-        if isinstance(after, Complete | RollBack):
-            result = await segment.end(after)
-        else:
-            result = await segment.yield_now(YieldReason.SINGLE_STEP)
-        return single_result(result, segment.progress, index)
+        return await self._under_lease(
+            claimed, lambda segment: run_single_step(segment, step_index)
+        )
 
     async def _claim(self, beginning: Beginning | None, opened: Opening | None = None) -> Claimed:
         who = self.execution_id, self._owner, self._settings.lease_ms
         try:
             if beginning is None:
                 return await self._store.claim(*who)
-            first = None if opened is None else opened.intents.write
+            first = None if opened is None else opened.first
             return await self._store.begin(*who, beginning, first)
         except (StoreUnavailableError, CheckpointCorruptError, UnknownVersionError) as error:
             at_ms = self._clock.now_ms()

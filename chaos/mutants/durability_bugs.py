@@ -1,7 +1,7 @@
 """Mutants that only a loss of acknowledged writes reveals, and those of keys and of order."""
 
 from chaos.mutants.mutant import Mutant, bug
-from chaos.mutants.protocol_bugs import OWNER_COMPARED
+from chaos.mutants.protocol_bugs import OWNER_COMPARED, TURN
 
 _LOST_INTENT = (
     "replicated/L1@begin#1:CUT=1/policy=everysec",
@@ -23,8 +23,8 @@ DURABILITY_BUGS: tuple[Mutant, ...] = (
         "what must be called at most once is called before its intent is replicated",
         (
             "batch",
-            "            await self._replicate(intents)\n        begun",
-            "            pass\n        begun",
+            "        await self._replicate(intents)\n        return",
+            "        return",
         ),
         found_by="effects-as-promised",
         kinds=("CUT", "FAILOVER"),
@@ -68,11 +68,8 @@ DURABILITY_BUGS: tuple[Mutant, ...] = (
         "results-out-of-order",
         "results of one batch are written at the same time, each as if it were the only one",
         ("batch", _WAITING, _NOT_WAITED_FOR),
-        (
-            "checkpointer",
-            "        async with self._turn:  # each write names the version that the one before it made\n",
-            "        async with contextlib.nullcontext():\n",
-        ),
+        ("checkpointer", TURN, ""),
+        ("checkpointer", "            self._turn.release()\n", "            pass\n"),
         found_by="events-with-their-state store-faults-are-told",
         kinds=("D'", "B'"),
         plans=("saga-parallel",),

@@ -5,32 +5,36 @@ from chaos.mutants.mutant import Mutant, bug
 _INTENTS = (
     "            steps={**carried.steps, **intents}, head=carried.head, events=carried.events\n"
 )
-_TURN = (
-    "        async with self._turn:  # each write names the version that the one before it made\n"
-)
+TURN = "        await self._turn.acquire()  # each write names the version that the one before it made\n"
+_WRITE = "            applied = await self._store.apply(self._lease, transition)\n"
 _RESULT_LATER = """            bare = {
                 at: one.model_copy(update={"output": None, "has_output": False})
                 for at, one in transition.steps.items()
                 if one.has_output
             }
             if bare:
-                await self._commit(
+                head = await self._store.apply(
+                    self._lease,
                     Transition(
                         operation_id=self._ids.new_id(), lease_ms=self._lease_ms, steps=bare
-                    )
+                    ),
                 )
+                self._lease = head.lease
 """
-_WRITE = "            await self._commit(transition)\n"
-_EVENTS_LATER = """            await self._commit(dataclasses.replace(transition, events=(), expire_s=None))
+_EVENTS_LATER = """            applied = await self._store.apply(
+                self._lease, dataclasses.replace(transition, events=(), expire_s=None)
+            )
+            self._lease = applied.lease
             if transition.events or transition.expire_s:
-                await self._commit(
+                applied = await self._store.apply(
+                    self._lease,
                     Transition(
                         operation_id=self._ids.new_id(),
                         lease_ms=self._lease_ms,
                         events=transition.events,
                         release=transition.release,
                         expire_s=transition.expire_s,
-                    )
+                    ),
                 )
 """
 _STALE = "if state[1] ~= token then return {'STALE', state[1]} end\n"
@@ -54,33 +58,36 @@ _FORGOTTEN_FIRST = """    await checkpointer.commit(
         head={"waiting_for": None}, due="remove", release=True
     )
 """
-_DRIVE = "            return await self.segment.drive(self.intents)\n"
+_DRIVE = "            return await self.segment.drive()\n"
 _TAKEN_AS_FAILED = """            try:
-                return await self.segment.drive(self.intents)
+                return await self.segment.drive()
             except StoreUnavailableError:
                 failed = claimed.state.model_copy(update={"status": ExecutionStatus.FAILED})
                 return recorded_result(failed)
 """
-_OPENED = "from engine.batch import Intents\n"
+_OPENED = "from engine.segment import Segment\n"
 _MORE_OPENED = f"""{_OPENED}from engine.errors import StoreUnavailableError
 from engine.results import recorded_result
 from engine.states import ExecutionStatus
 """
-_BEGIN = "        await self._checkpointer.write(intents.write)\n        self._changes = await self._carried_out"
-_FAIL_STEPS = """        try:
-            await self._checkpointer.write(intents.write)
-        except StoreUnavailableError as error:
-            fault = ErrorInfo(code=error.code, message=error.message)
-            changes, self._changes = self._changes, Changes()
-            for at, one in intents.states.items():
-                changes.steps[at] = self._runner.calls.failed(one, fault)
-                changes.events.append(result_event(self._checkpointer, at, changes.steps[at]))
-                self.progress.apply(at, changes.steps[at])
-            await self._checkpointer.commit(
-                steps=changes.steps, head=changes.head, events=changes.events
-            )
-            return
-        self._changes = await self._carried_out"""
+_BEGIN = """                        await self._checkpointer.write(durable.write)
+                    self._changes = await self._carried_out"""
+_FAIL_STEPS = """                        try:
+                            await self._checkpointer.write(durable.write)
+                        except StoreUnavailableError as error:
+                            fault = ErrorInfo(code=error.code, message=error.message)
+                            changes, self._changes = self._changes, Changes()
+                            for at, one in durable.states.items():
+                                failed = self._runner.calls.failed(one, fault)
+                                changes.steps[at] = failed
+                                changes.events.append(result_event(self._checkpointer, at, failed))
+                                self.progress.apply(at, failed)
+                            await self._checkpointer.commit(
+                                steps=changes.steps, head=changes.head, events=changes.events
+                            )
+                            durable, action = None, self.next_action()
+                            continue
+                    self._changes = await self._carried_out"""
 _WRITE_AT_ONCE = """            await self._checkpointer.commit(steps=changes.steps, events=changes.events)
 
     async def _follow"""
@@ -118,7 +125,7 @@ PROTOCOL_BUGS: tuple[Mutant, ...] = (
     bug(
         "result-in-two-commands",
         "a step's status and its result are written by two commands",
-        ("checkpointer", _TURN, _TURN + _RESULT_LATER),
+        ("checkpointer", _WRITE, _RESULT_LATER + _WRITE),
         found_by="result-stable final-as-undisturbed",
         kinds=("A", "B", "A'", "B'"),
     ),

@@ -1278,3 +1278,15 @@ def test_at_most_once_is_retried_after_a_definite_failure() -> None:
     lab.tools.define("wire", EffectSemantics.AT_MOST_ONCE)
     lab.tools.scripts["wire"] = Script([FAILED, ToolResult.ok()])
     assert execute(lab, plan_of(step("a", tool="wire", retry_policy={"max_attempts": 2}))).success
+
+
+def test_events_of_steps_say_when_it_happened_not_when_it_was_written() -> None:
+    lab = Lab()
+    lab.tools.scripts["slow"] = Script(latency_ms=500)
+    lab.tools.scripts["quick"] = Script(latency_ms=200)
+    plan = plan_of(step("slow"), step("quick"), step("last", "slow", "quick"))
+    result = lab.run(lambda: lab.machine(plan).execute())
+    told = {(event.name, event.step_id): event.at_ms for event in lab.events if event.step_id}
+    for state in result.steps:
+        assert told[EventName.STEP_STARTED, state.id] == state.started_at_ms
+        assert told[EventName.STEP_COMPLETED, state.id] == state.completed_at_ms
