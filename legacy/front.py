@@ -63,6 +63,8 @@ __all__ = [  # noqa: F822 - constants and errors come from __getattr__
 ]
 
 _FAILURES: Final = frozenset(kind.__name__ for kind in front_failures.FAILURES)
+_MAKING: Final = frozenset({"abc", "typing"})
+"""The modules in which an interpreter makes the class of a protocol."""
 _CONSTANTS: Final = frozenset(name for name in __all__ if name.isupper())
 
 
@@ -174,7 +176,7 @@ class ToolExecutor(frozen.ToolExecutor, Protocol):
     def __init_subclass__(cls, *arguments: Any, **keywords: Any) -> None:
         """Warn at the class statement, wherever the interpreter makes the class."""
         frame, level = inspect.currentframe(), 1
-        while frame is not None and (level == 1 or "<frozen" in frame.f_code.co_filename):
+        while frame is not None and (level == 1 or frame.f_globals.get("__name__") in _MAKING):
             frame, level = frame.f_back, level + 1
         warnings.warn(ADVICE, DeprecationWarning, stacklevel=level)
         super().__init_subclass__(*arguments, **keywords)
