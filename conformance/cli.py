@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,8 @@ def _discard_output() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    # A Ctrl-C may come between the making of a coroutine and its first step; that is no news.
+    warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
     code = run()
     # Whatever is still alive ends with the process: no need to look for cycles in it.
     gc.freeze()

@@ -293,3 +293,21 @@ def test_ctrl_c_from_a_terminal(name, repository):
     assert said.splitlines()[-1] == "planproof: interrupted"
     assert "Traceback" not in said
     assert not (repository / "out.txt").exists()
+
+
+def test_what_an_interrupt_has_cut_off_before_its_first_step_is_not_told():
+    code = """
+from conformance import cli
+
+async def cut_off():
+    pass
+
+def run():
+    cut_off()
+    return cli._interrupted()
+
+cli.run = run
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "planproof: interrupted\n")
