@@ -58,7 +58,19 @@ class SafetyPolicy:
             SafetyViolationError: names the step and the rule.
         """
         allowed = plan.constraints.allowed_tools
-        for index, step in enumerate(plan.steps if self.limits or allowed is not None else ()):
+        # Without a bound there is nothing to find in them, unless a subclass looks for more.
+        if self.limits or allowed is not None or type(self) is not SafetyPolicy:
+            self._check_steps(plan.steps, allowed)
+        for sequence in self.sequences:
+            if sequence.then in _tools_of(plan):
+                _check_sequence(plan.steps, sequence)
+        for rule in self.rules:
+            reason = rule(plan)
+            if reason is not None:
+                raise SafetyViolationError(f"plan: {reason}")
+
+    def _check_steps(self, steps: Sequence[Step], allowed: Sequence[str] | None) -> None:
+        for index, step in enumerate(steps):
             if allowed is not None and step.tool_name not in allowed:
                 raise SafetyViolationError(
                     f"plan.steps[{index}].tool_name: {step.tool_name!r} is not among the plan's "
@@ -68,13 +80,6 @@ class SafetyPolicy:
             if fault is not None:
                 raise SafetyViolationError(f"plan.steps[{index}].parameters: {fault}")
             self._check_compensation(step, allowed, f"plan.steps[{index}].compensation")
-        for sequence in self.sequences:
-            if sequence.then in _tools_of(plan):
-                _check_sequence(plan.steps, sequence)
-        for rule in self.rules:
-            reason = rule(plan)
-            if reason is not None:
-                raise SafetyViolationError(f"plan: {reason}")
 
     def _check_compensation(self, step: Step, allowed: Sequence[str] | None, place: str) -> None:
         """Hold the undoing call of a plan to the same rules: it is a call like any other."""

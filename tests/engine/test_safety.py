@@ -147,3 +147,12 @@ def test_sequences_are_checked_in_time_linear_in_the_edges(width: int) -> None:
     CountingNames.visits = 0
     _check_sequence(list(reversed(steps)), READ_THEN_SEND)  # type: ignore[arg-type] # as steps
     assert CountingNames.visits <= 4 * 9 * width * width
+
+
+def test_a_policy_of_one_s_own_is_asked_about_every_step_of_the_plan() -> None:
+    class Quiet(SafetyPolicy):
+        def parameter_fault(self, tool_name: str, _parameters: Any) -> str | None:
+            return "too loud" if tool_name == "shout" else None
+
+    plan = plan_of(step("a"), step("b", "a", tool="shout"))
+    assert refusal(Quiet(), plan) == "plan.steps[1].parameters: too loud"
